@@ -1,0 +1,1 @@
+"""The core (slices, windows, detectors, alerts, pricing, replay) and the Faust apps that drive it."""

@@ -1,0 +1,59 @@
+"""The records of `llm.alerts` (JSON): a state change of one alert. Keyed by `alert_id`.
+
+The content is a function of the event log alone: the same log gives the same bytes. When it was detected is the Kafka
+record's own timestamp.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class Severity(StrEnum):
+    """How urgent; HIGH and CRITICAL ask for action."""
+
+    INFO = "INFO"
+    WARNING = "WARNING"
+    MEDIUM = "MEDIUM"
+    HIGH = "HIGH"
+    CRITICAL = "CRITICAL"
+
+
+class AlertState(StrEnum):
+    """firing → updated (zero or more) → resolved."""
+
+    FIRING = "firing"
+    UPDATED = "updated"
+    RESOLVED = "resolved"
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """One state change. `alert_id` + `revision` identify it; a repeated record is byte-identical."""
+
+    schema_version: str = "1.0"
+    alert_id: str
+    revision: int
+    state: AlertState
+    rule: str
+    rule_version: str
+    severity: Severity
+    dimension: str
+    entity: str
+    metric: str
+    value: float
+    baseline: float | None
+    threshold: float
+    window_s: int
+    started_at: datetime
+    occurred_at: datetime
+    """Event time of this change: the end of the second that caused it."""
+    evidence: list[str]
+    """Ids of calls that show the anomaly, newest first; at most 5."""
+    summary: str
+    recommendation: str
+    action_required: bool
+
+
+encode_alert = msgspec.json.Encoder().encode
+decode_alert = msgspec.json.Decoder(Alert).decode

@@ -1,0 +1,1 @@
+"""The ledger: writer, migrations and queries."""

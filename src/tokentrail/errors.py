@@ -1,0 +1,65 @@
+"""Every error that Tokentrail raises, in one tree.
+
+TokentrailError
+├── SettingsError        a setting is missing, unknown or unusable
+├── RuleError            a rule file cannot be used
+├── PriceListError       a price file cannot be used
+├── BrokerError          Kafka cannot be reached or refuses
+├── EngineError          ClickHouse cannot be reached or refuses
+├── MigrationError       the database's schema is not the one expected
+└── StackError           the one-machine stack cannot start or go on
+    ├── AlreadyRunningError  another stack owns the data directory
+    ├── PortTakenError       a port is in use by somebody else
+    ├── DiskFullError        no room is left for the data
+    └── DownloadError        Kafka's jars cannot be had or are not the expected ones
+
+A message says what happened, to which thing, and what to do next. The command line prints it without a traceback.
+"""
+
+
+class TokentrailError(Exception):
+    """Root of all errors raised on purpose."""
+
+
+class SettingsError(TokentrailError):
+    """A setting is missing, unknown or unusable."""
+
+
+class RuleError(TokentrailError):
+    """A rule file cannot be used; names file, rule and field."""
+
+
+class PriceListError(TokentrailError):
+    """A price file cannot be used; names file, entry and field."""
+
+
+class BrokerError(TokentrailError):
+    """Kafka cannot be reached or refuses what was asked."""
+
+
+class EngineError(TokentrailError):
+    """ClickHouse cannot be reached or refuses what was asked."""
+
+
+class MigrationError(TokentrailError):
+    """The database's schema is not the one this version expects."""
+
+
+class StackError(TokentrailError):
+    """The one-machine stack cannot start or go on."""
+
+
+class AlreadyRunningError(StackError):
+    """Another stack owns the data directory."""
+
+
+class PortTakenError(StackError):
+    """A port is in use by somebody else."""
+
+
+class DiskFullError(StackError):
+    """No room is left for the data."""
+
+
+class DownloadError(StackError):
+    """Kafka's jars cannot be had, or are not the expected ones."""

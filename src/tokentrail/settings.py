@@ -1,0 +1,114 @@
+"""Settings: defaults, then `tokentrail.toml`, then `TOKENTRAIL_*` in the environment; the last one wins."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from tokentrail.errors import SettingsError
+
+PREFIX = "TOKENTRAIL_"
+CONFIG_FILE = "tokentrail.toml"
+_NOT_SETTINGS = frozenset(("TOKENTRAIL_CONFIG",))
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the parts find each other, and the few numbers that shape the pipeline.
+
+    The same names serve in `tokentrail.toml` (lower case) and in the environment (`TOKENTRAIL_KAFKA=…`).
+    """
+
+    kafka: str = "127.0.0.1:9092"
+    """Bootstrap servers, comma-separated."""
+    clickhouse: str = "http://127.0.0.1:8123"
+    clickhouse_database: Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]{0,62}$")] = "tokentrail"
+    clickhouse_user: str = "default"
+    clickhouse_password: str = ""
+    clickhouse_reader_user: str = "tokentrail_reader"
+    """The account behind `tokentrail query`: read-only, limited in rows and time."""
+    clickhouse_reader_password: str = ""
+    topic_prefix: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{0,60}$")] = ""
+    """Goes before every topic, consumer group and Faust app id: several trails on one broker."""
+    partitions: Annotated[int, Meta(ge=1, le=1024)] = 8
+    replication_factor: Annotated[int, Meta(ge=1, le=7)] = 1
+    allowed_lateness_ms: Annotated[int, Meta(ge=0, le=600_000)] = 1000
+    """How far behind the newest event of its partition an event may come and still be detected on."""
+    idle_after_ms: Annotated[int, Meta(ge=100, le=600_000)] = 1000
+    """How long a partition must be quiet before it stops holding the others back."""
+    flush_interval_s: Annotated[float, Meta(ge=0.1, le=600)] = 5.0
+    """How often `watch` writes changed entities to its changelog."""
+    rules: Path | None = None
+    """A rule file in place of the shipped rules."""
+    prices: Path | None = None
+    """Your own price list; it goes before the public one."""
+    data: Path = Path("~/.local/share/tokentrail")
+    """Data of the one-machine stack."""
+    service: str = ""
+    environment: str = ""
+    key_pepper: str = ""
+    """Secret behind key fingerprints and content hashes; without it a random one is kept beside the user's settings."""
+
+    def topic(self, name: str) -> str:
+        """Return the full name of a topic."""
+        return f"{self.topic_prefix}{name}"
+
+    def group(self, part: str) -> str:
+        """Return the consumer group or Faust app id of a part, e.g. `tokentrail-ledger`."""
+        return f"{self.topic_prefix}tokentrail-{part}"
+
+
+def load_settings(environ: Mapping[str, str] | None = None, directory: Path | None = None) -> Settings:
+    """Read settings; reads one small file, no network.
+
+    Raises:
+        SettingsError: names the source and the field that is wrong.
+    """
+    environ = os.environ if environ is None else environ
+    path = Path(environ.get("TOKENTRAIL_CONFIG") or (directory or Path.cwd()) / CONFIG_FILE)
+    values: dict[str, Any] = {}
+    if "TOKENTRAIL_CONFIG" in environ or path.exists():
+        values.update(_read_file(path))
+    overrides = {
+        name.removeprefix(PREFIX).lower(): value
+        for name, value in environ.items()
+        if name.startswith(PREFIX) and name not in _NOT_SETTINGS
+    }
+    known = set(Settings.__struct_fields__)
+    # Unknown variables are let pass: other programs of the same family may share the prefix.
+    values.update({name: value for name, value in overrides.items() if name in known})
+    return _convert(values, "the environment" if overrides else str(path))
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read ({error.strerror}); mend it or unset TOKENTRAIL_CONFIG.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.") from error
+    _convert(values, str(path))
+    return values
+
+
+def _convert(values: dict[str, Any], source: str) -> Settings:
+    try:
+        settings = msgspec.convert(values, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingsError(f"A setting in {source} cannot be used: {error}.") from error
+    return msgspec.structs.replace(
+        settings,
+        data=settings.data.expanduser(),
+        rules=settings.rules.expanduser() if settings.rules else None,
+        prices=settings.prices.expanduser() if settings.prices else None,
+    )
+
+
+@cache
+def current_settings() -> Settings:
+    """Return this process's settings, read once."""
+    return load_settings()
