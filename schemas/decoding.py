@@ -1,5 +1,6 @@
 """Reading one record of `llm.calls`: an event, or why it is refused. Never raises on bad data."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Final
 
@@ -34,7 +35,7 @@ class _Envelope(msgspec.Struct, gc=False):
     schema_version: str
 
 
-_decode_event = msgspec.json.Decoder(Event).decode
+_decode_event: Callable[[bytes], Event] = msgspec.json.Decoder(Event).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _KNOWN_TYPES = frozenset((STARTED, COMPLETED, WATERMARK))
 

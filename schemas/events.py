@@ -6,7 +6,7 @@ with microseconds. Readers ignore unknown fields; `tokentrail.schemas.decoding` 
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
@@ -128,7 +128,8 @@ class CallCompleted(_Event, omit_defaults=True, frozen=True, gc=False, kw_only=T
     max_tokens: Tokens | None = None
     usage: Usage | None = None
     usage_source: UsageSource = UsageSource.MISSING
-    provider_usage: msgspec.Raw | None = None
+    provider_usage: dict[str, Any] | None = None
+    """The provider's own usage object, as it was sent."""
     latency_ms: Milliseconds | None = None
     time_to_first_token_ms: Milliseconds | None = None
     queue_time_ms: Milliseconds | None = None

@@ -15,15 +15,16 @@ Dimension = Literal[
 
 
 class RatioToBaseline(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="ratio_to_baseline"):
-    """Fires when the window's value is above `factor` × the entity's own baseline of earlier windows."""
+    """Fires when the window's value is above `factor` times the entity's own baseline of earlier windows."""
 
     factor: Annotated[float, Meta(gt=1, le=1000)]
 
 
 class Threshold(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="threshold"):
-    """Fires when the window's value is above `above`, and (where given) the entity's baseline is at most `baseline`.
+    """Fires when the window's value is above `above`; `baseline` says what is normal.
 
-    For a ratio metric `baseline` is what is normal: an entity whose own baseline is higher must exceed `above` by as much.
+    For a ratio metric `baseline` is what is normal: an entity whose own baseline is higher must exceed `above` by as
+    much.
     """
 
     above: Annotated[float, Meta(ge=0)]

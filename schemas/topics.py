@@ -55,4 +55,10 @@ HEALTH: Final = Topic(
     config={"cleanup.policy": "compact", "retention.ms": str(30 * _DAY_MS)},
     purpose="states of provider endpoints",
 )
-TOPICS: Final = (CALLS, SLICES, ALERTS, DEAD_LETTERS, HEALTH)
+WATCH_STATE: Final = Topic(
+    name="llm.watch-state",
+    partitions=None,
+    config={"cleanup.policy": "compact"},
+    purpose="what watch remembers of each entity: the changelog of its Faust table",
+)
+TOPICS: Final = (CALLS, SLICES, ALERTS, DEAD_LETTERS, HEALTH, WATCH_STATE)

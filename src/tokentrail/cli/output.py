@@ -21,7 +21,9 @@ def print_json(value: Any) -> None:
     out.file.write(orjson.dumps(value, default=_encode, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode() + "\n")
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()) -> None:
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()
+) -> None:
     """Print rows as a table; the columns named in `right` are set flush right, as numbers want."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:

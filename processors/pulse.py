@@ -1,0 +1,67 @@
+"""Pulse: decides when a quiet partition gets a watermark record, so that it holds nobody back. Pure.
+
+A record in the log, and not a clock in a reader, says that time has passed: whoever reads the log again, at whatever
+speed, finds the same events late. One process pulses for the whole topic (the owner of partition 0), so that it can
+tell its own records from calls by counting.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+INTERVAL_MS: Final = 1000
+"""A quiet partition gets one watermark a second."""
+LINGER_MS: Final = 20 * 60_000
+"""Pulses stop so long after the last call of the whole topic: open alerts have resolved by then, and a system that
+nobody uses writes nothing."""
+
+
+class _Quiet(msgspec.Struct):
+    end_offset: int
+    since_ms: int
+    pulsed_ms: int = -INTERVAL_MS
+
+
+class Pulse:
+    """Watches the end offsets of a topic. Feed it each observation, and tell it of each record written."""
+
+    def __init__(self, idle_after_ms: int) -> None:
+        self._idle_after_ms = idle_after_ms
+        self._partitions: dict[int, _Quiet] = {}
+        self._last_call_ms: int | None = None
+
+    def observe(self, now_ms: int, end_offsets: Mapping[int, int]) -> dict[int, int]:
+        """Return {partition: watermark_ms} for the partitions that want a watermark record now.
+
+        `now_ms` is the wall clock from before the offsets were asked for.
+        """
+        for partition, end_offset in end_offsets.items():
+            known = self._partitions.get(partition)
+            if known is None:
+                self._partitions[partition] = _Quiet(end_offset, now_ms)
+                if end_offset > 0 and self._last_call_ms is None:
+                    self._last_call_ms = now_ms
+            elif end_offset != known.end_offset:
+                known.end_offset = end_offset
+                known.since_ms = self._last_call_ms = now_ms
+        if self._last_call_ms is None or now_ms - self._last_call_ms > LINGER_MS:
+            return {}
+        return {
+            partition: now_ms - self._idle_after_ms
+            for partition, quiet in sorted(self._partitions.items())
+            if now_ms - quiet.since_ms >= self._idle_after_ms and now_ms - quiet.pulsed_ms >= INTERVAL_MS
+        }
+
+    def wrote(self, partition: int, now_ms: int) -> None:
+        """A watermark record has been written: it moves the end offset and is no call."""
+        quiet = self._partitions[partition]
+        quiet.end_offset += 1
+        quiet.pulsed_ms = now_ms
+
+    def lose_contact(self) -> None:
+        """The broker did not answer: nothing is known to be quiet any more.
+
+        After an outage the producers get as long as a quiet partition does to bring what they have kept.
+        """
+        self._partitions.clear()

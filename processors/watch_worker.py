@@ -1,0 +1,165 @@
+"""The watch worker: a Faust agent that turns the slices of `llm.slices` into alerts on `llm.alerts`.
+
+State is written behind: changed entities go to a Faust table every few seconds, with a mark of the last tick they
+hold. A frame's offset is committed only once its seconds lie behind the mark. After a crash the frames since the mark
+are read again, entities skip the seconds they have, and state changes that the alert topic already holds are not told
+again.
+"""
+
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import faust
+import mode
+import msgspec
+from faust.types import TP, EventT, StreamT
+
+from tokentrail.processors.alert_log import Told, read_told
+from tokentrail.processors.entity_store import EntityStore
+from tokentrail.processors.record_batches import BatchingApp, OrderedAcks
+from tokentrail.processors.rules import load_rules
+from tokentrail.processors.watching import PartitionWatch
+from tokentrail.readiness import report_ready, report_state
+from tokentrail.schemas import topics
+from tokentrail.schemas.alerts import Alert, encode_alert
+from tokentrail.schemas.slices import FRAME_VERSION, decode_frame
+from tokentrail.settings import Settings, current_settings
+
+if TYPE_CHECKING:
+    from faust.streams import Stream
+
+CLOCKS_APART_MS: Final = 60_000
+"""How far this machine's clock may be ahead of the broker's when old alerts are looked up."""
+
+
+class _Partition:
+    """What the worker holds for one assigned partition of slices."""
+
+    def __init__(self, settings: Settings, table: Any, number: int) -> None:
+        self.store = EntityStore(table, number)
+        stored = self.store.load_mark()
+        self.watch = PartitionWatch(load_rules(settings.rules), self.store, stored.mark if stored else None)
+        self.written_ms = stored.written_ms if stored else 0
+        self.told: set[Told] | None = None
+        self.acks = OrderedAcks()
+        self.saved_through = self.watch.clock
+        self.saved_at = time.monotonic()
+
+
+class WatchWorker:
+    """Ties the pure watch to Faust. One agent, all partitions, one batch of frames at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._slices = settings.topic(topics.SLICES.name)
+        self._alerts = settings.topic(topics.ALERTS.name)
+        self._partitions: dict[int, _Partition] = {}
+        self._frames = self._changes = self._unreadable = 0
+        self.app = BatchingApp(settings, "watch", [self._slices])
+        changelog = self.app.topic(
+            settings.topic(topics.WATCH_STATE.name), key_type=bytes, value_type=bytes, partitions=settings.partitions
+        )
+        self._table = self.app.Table(
+            "entities",
+            key_type=bytes,
+            value_type=bytes,
+            key_serializer="raw",
+            value_serializer="raw",
+            partitions=settings.partitions,
+            changelog_topic=changelog,
+        )
+        topic = self.app.topic(self._slices, value_type=bytes, partitions=settings.partitions)
+        self.app.agent(topic, name="watch", supervisor_strategy=mode.CrashingSupervisor)(self._watch)
+        self.app.on_partitions_revoked.connect(self._forget)
+        self.app.on_rebalance_complete.connect(self._assigned)
+        self.app.timer(1.0)(self._report)
+
+    async def _watch(self, stream: StreamT[Any]) -> None:
+        async for event in cast("Stream[Any]", stream).noack().events():
+            batch = event.value
+            partition = self._partitions.get(batch.partition)
+            if partition is None:
+                partition = self._partitions[batch.partition] = _Partition(self._settings, self._table, batch.partition)
+                if partition.written_ms:
+                    partition.told = await read_told(self._settings, partition.written_ms - CLOCKS_APART_MS)
+            partition.acks.hold(event, self._apply(partition.watch, batch.payloads))
+            await self._tell(partition)
+            await self._save(partition, event)
+
+    def _apply(self, watch: PartitionWatch, payloads: list[bytes]) -> int | None:
+        """Take in frames; returns the newest second that must be saved before they may be forgotten."""
+        newest: int | None = None
+        for payload in payloads:
+            try:
+                frame = decode_frame(payload)
+            except msgspec.MsgspecError:
+                self._unreadable += 1
+                continue
+            if frame.version != FRAME_VERSION:
+                self._unreadable += 1
+                continue
+            watch.apply(
+                frame.source_partition, frame.source_partitions, frame.closed_through, frame.groupings, frame.slices
+            )
+            newest = frame.closed_through if newest is None else max(newest, frame.closed_through)
+        self._frames += len(payloads)
+        return newest
+
+    async def _tell(self, partition: _Partition) -> None:
+        sends: list[Awaitable[Any]] = []
+        for alert in partition.watch.advance():
+            if partition.told and (alert.alert_id, alert.revision) in partition.told:
+                continue
+            sends.append(await self._send(alert))
+            self._changes += 1
+        if sends:
+            await asyncio.gather(*sends)
+
+    async def _send(self, alert: Alert) -> Awaitable[Any]:
+        producer = await self.app.maybe_start_producer()
+        sent: Awaitable[Any] = await producer.send(
+            self._alerts, alert.alert_id.encode(), encode_alert(alert), None, None, None
+        )
+        return sent
+
+    async def _save(self, partition: _Partition, event: EventT[Any]) -> None:
+        """Write changed entities and the mark, wait until the broker has them, then let their frames go."""
+        mark = partition.watch.mark
+        now = time.monotonic()
+        if mark is None or now - partition.saved_at < self._settings.flush_interval_s:
+            return
+        partition.saved_at = now
+        if mark.clock == partition.saved_through:
+            return
+        partition.store.save(sorted(partition.watch.dirty), mark, time.time_ns() // 1_000_000)
+        partition.watch.dirty.clear()
+        await self.app.producer.flush()
+        if self._partitions.get(event.message.partition) is partition:
+            partition.saved_through = mark.clock
+            partition.acks.release(mark.clock)
+
+    async def _assigned(self, *_: Any, **__: Any) -> None:
+        report_ready()
+
+    async def _forget(self, *received: Any, **_: Any) -> None:
+        revoked: set[TP] = received[-1]
+        for tp in revoked:
+            if tp.topic == self._slices:
+                self._partitions.pop(tp.partition, None)
+
+    async def _report(self) -> None:
+        entities = sum(len(partition.store) for partition in self._partitions.values())
+        report_state(f"{self._frames:,} frames, {entities:,} entities, {self._changes:,} alert changes")
+
+
+def main() -> None:
+    """Run the worker until SIGTERM or SIGINT."""
+    worker = WatchWorker(current_settings())
+    sys.exit(faust.Worker(worker.app, loglevel="WARN", quiet=True).execute_from_commandline())
+
+
+if __name__ == "__main__":
+    main()
