@@ -1,0 +1,186 @@
+"""One connection to the engine in this process: its settings, its database, and the three ways to run a statement."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Self
+from urllib.parse import urlencode
+
+from chdb import _chdb  # the public wrapper re-encodes statements; these calls take their bytes as they are
+
+from tokentrail.compose.embedded.clickhouse_http.failures import engine_failure
+
+# Large pieces: each append crosses into the engine once.
+_APPEND_BYTES = 8 << 20
+DEFAULT_DATABASE = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a finished statement returned, read and wrote."""
+
+    body: bytes = b""
+    result_rows: int = 0
+    read_rows: int = 0
+    read_bytes: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+    elapsed_s: float = 0.0
+
+
+class Connection:
+    """A connection of its own to the engine. Every method blocks; one caller at a time.
+
+    Raises ClickHouseFailure, worded as a server words it, whenever the engine refuses.
+    """
+
+    def __init__(self, path: str, version: str, *, role: str, fixed: Mapping[str, str] | None = None) -> None:
+        self._version = version
+        self._applied: dict[str, str] = {}
+        self._originals: dict[str, str] = {}
+        self._database: str | None = DEFAULT_DATABASE
+        self.tainted = False
+        """Whether a statement has left something behind: a temporary table, a SET, another database."""
+        self._handle = _chdb.connect(path + ("?" + urlencode(fixed) if fixed else ""))
+        try:
+            self.run(f"SET ROLE {role}".encode())
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def version(self) -> str:
+        """Return the engine's version."""
+        return self._version
+
+    def run(self, statement: bytes, output_format: str = "TabSeparated", params: Mapping[str, str] | None = None) -> Outcome:
+        """Run a statement to its end and return all of its result."""
+        try:
+            return _outcome(self._handle.query(statement, output_format, params=dict(params or {})))
+        except RuntimeError as error:
+            raise engine_failure(str(error), self._version) from error
+
+    def stream(self, statement: bytes, output_format: str, params: Mapping[str, str]) -> "ResultStream":
+        """Start a statement; its result is fetched block by block."""
+        try:
+            return ResultStream(self._handle, self._handle.send_query(statement, output_format, params=dict(params)), self)
+        except RuntimeError as error:
+            raise engine_failure(str(error), self._version) from error
+
+    def insert(self, statement: bytes, input_format: str, data: BinaryIO) -> Outcome:
+        """Insert a whole body. Nothing is stored if the engine refuses any row of the first block."""
+        handle = self._handle
+        try:
+            inserter = handle.send_insert(statement, input_format)
+            try:
+                while piece := data.read(_APPEND_BYTES):
+                    handle.insert_append(inserter, piece)
+                return _outcome(handle.insert_done(inserter))
+            except BaseException:
+                with suppress(RuntimeError):
+                    handle.insert_cancel(inserter)
+                raise
+        except RuntimeError as error:
+            raise engine_failure(str(error), self._version) from error
+
+    def configure(self, settings: Mapping[str, str], database: str | None) -> None:
+        """Bring the connection to exactly these settings, and to the database if one is given.
+
+        Costs nothing when the connection has them already.
+        """
+        dropped = [name for name in self._applied if name not in settings]
+        changed = {name: value for name, value in settings.items() if self._applied.get(name) != value}
+        assignments = {name: self._originals[name] for name in dropped}
+        for name in changed:
+            if name not in self._originals:
+                self._originals[name] = self._current(name)
+        assignments.update(changed)
+        if assignments:
+            clause = ", ".join(f"{_identifier(name)} = {_literal(value)}" for name, value in assignments.items())
+            self.run(f"SET {clause}".encode())
+            self._applied = dict(settings)
+        if database and database != self._database:
+            self.run(f"USE {_identifier(database)}".encode())
+            self._database = database
+
+    def bind(self, params: Mapping[str, str]) -> None:
+        """Bind query parameters for an insert, which takes them from the session."""
+        if params:
+            clause = ", ".join(f"{_identifier('param_' + name)} = {_literal(value)}" for name, value in params.items())
+            self.run(f"SET {clause}".encode())
+
+    def forget_settings(self) -> None:
+        """Take settings and database as the session's own from now on: a statement has changed them."""
+        self._applied.clear()
+        self._originals.clear()
+        self._database = None
+
+    def statement_class(self, statement: bytes) -> tuple[str, int]:
+        """Return the engine's own class of a text (READ_ONLY, MUTATING, …, UNKNOWN) and its number of statements."""
+        report: dict[str, Any] = self._handle.classify_query(statement)
+        return report["query_class"].name, report["statement_count"]
+
+    def close(self) -> None:
+        """Close the connection; temporary tables go with it."""
+        self._handle.close()
+
+    def _current(self, name: str) -> str:
+        found = self.run(f"SELECT value FROM system.settings WHERE name = {_literal(name)}".encode(), "RawBLOB")
+        return found.body.decode()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class ResultStream:
+    """The blocks of one running query, each encoded on its own; for formats that can be strung together."""
+
+    def __init__(self, handle: Any, result: Any, connection: Connection) -> None:
+        self._handle = handle
+        self._result = result
+        self._connection = connection
+        self._open = True
+
+    def fetch(self) -> bytes | None:
+        """Return the next block's bytes, None at the end. Blocks."""
+        try:
+            block = self._handle.streaming_fetch_result(self._result)
+        except RuntimeError as error:
+            self._open = False
+            raise engine_failure(str(error), self._connection.version) from error
+        if block is None or block.rows_read() == 0:
+            self._open = False
+            return None
+        return bytes(block.bytes())
+
+    def cancel(self) -> None:
+        """End the query; nothing happens when it has ended."""
+        if self._open:
+            self._open = False
+            with suppress(RuntimeError):
+                self._handle.streaming_cancel_query(self._result)
+
+
+def _outcome(result: Any) -> Outcome:
+    return Outcome(
+        body=result.bytes() or b"",
+        result_rows=result.rows_read(),
+        read_rows=result.storage_rows_read(),
+        read_bytes=result.storage_bytes_read(),
+        written_rows=result.rows_written(),
+        written_bytes=result.bytes_written(),
+        elapsed_s=result.elapsed(),
+    )
+
+
+def _literal(value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _identifier(name: str) -> str:
+    escaped = name.replace("\\", "\\\\").replace("`", "\\`")
+    return f"`{escaped}`"

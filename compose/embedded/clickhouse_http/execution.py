@@ -1,0 +1,123 @@
+"""Execution: runs one request's statement on a leased connection, in a thread of its own."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from tokentrail.compose.embedded.clickhouse_http.accounts import Account
+from tokentrail.compose.embedded.clickhouse_http.connection import Connection, Outcome, ResultStream
+from tokentrail.compose.embedded.clickhouse_http.failures import ClickHouseFailure, refusal
+from tokentrail.compose.embedded.clickhouse_http.request import Request
+from tokentrail.compose.embedded.clickhouse_http.sessions import Sessions
+from tokentrail.compose.embedded.clickhouse_http.statements import find_insert, first_word, stated_format
+from tokentrail.compose.embedded.clickhouse_http.store import Store
+
+# Formats whose blocks can be strung together: no header, no footer.
+_STREAMED_FORMATS = frozenset(
+    ("Native", "RowBinary", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "JSONEachRow", "JSONCompactEachRow")
+)
+_HEAD_BYTES = 1 << 18
+# A statement is held in memory as a whole; data after FORMAT is not and may be larger.
+_MAX_STATEMENT_BYTES = 256 << 20
+_STICKY = frozenset(("SET", "USE"))
+
+
+@dataclass(slots=True)
+class Answer:
+    """The result of a statement: whole in `outcome`, or still running in `stream`. Close it in either case."""
+
+    format: str
+    outcome: Outcome | None = None
+    stream: ResultStream | None = None
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def close(self) -> None:
+        """End the query if it still runs, and give its connection back. Blocks."""
+        if self.stream:
+            self.stream.cancel()
+        self._stack.close()
+
+
+class Execution:
+    """Runs statements; every method blocks and may be called from many threads."""
+
+    def __init__(self, store: Store, sessions: Sessions) -> None:
+        self._store = store
+        self._sessions = sessions
+
+    def run(self, request: Request, account: Account, body: BinaryIO) -> Answer:
+        """Run a request's statement: all of it, or up to the first rows of a result that is streamed.
+
+        Raises:
+            ClickHouseFailure: the engine or this interface refuses.
+        """
+        prefix = request.query + b"\n" if request.query else b""
+        head = prefix + body.read(_HEAD_BYTES)
+        insert = find_insert(head)
+        with ExitStack() as stack:
+            connection = stack.enter_context(self._lease(request, account))
+            if insert:
+                if account.read_only or request.read_only_method:
+                    raise _read_only(request)
+                body.seek(max(0, insert.data_start - len(prefix)))
+                connection.bind(request.params)
+                outcome = connection.insert(insert.statement, insert.format, body)
+                return Answer(insert.format, outcome)
+            text = head + body.read(_MAX_STATEMENT_BYTES)
+            if body.read(1):
+                raise refusal(62, "SYNTAX_ERROR", f"The statement is longer than {_MAX_STATEMENT_BYTES} bytes.")
+            _check(connection, request, account, text)
+            answer = _answer(connection, request, text)
+            answer._stack = stack.pop_all()  # noqa: SLF001 - the answer takes the lease over
+            return answer
+
+    def kill(self, query_id: str, account: Account) -> None:
+        """Stop the query with the client's query id, if it still runs."""
+        with self._store.lease(account, {}, None) as connection:
+            connection.run(b"KILL QUERY WHERE Settings['log_comment'] = {id:String} ASYNC", params={"id": query_id})
+
+    @contextmanager
+    def _lease(self, request: Request, account: Account) -> Iterator[Connection]:
+        # A reader can neither set nor create anything that a session would keep.
+        if request.session and not account.read_only:
+            with self._sessions.lease(account, request.session) as connection:
+                connection.configure(request.settings, request.database)
+                yield connection
+            return
+        pooled: AbstractContextManager[Connection] = self._store.lease(account, request.settings, request.database)
+        with pooled as connection:
+            yield connection
+
+
+def _check(connection: Connection, request: Request, account: Account, text: bytes) -> None:
+    word = first_word(text)
+    if not word:
+        raise refusal(62, "SYNTAX_ERROR", "Syntax error: Empty query.")
+    if word == "INSERT" and not account.read_only and not request.read_only_method:
+        return
+    kind, count = connection.statement_class(text)
+    if count > 1:
+        raise refusal(62, "SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed).")
+    if account.read_only or request.read_only_method:
+        if kind == "UNKNOWN":
+            # Never run what the parser cannot classify: the engine would run a valid beginning of it.
+            raise refusal(62, "SYNTAX_ERROR", "Syntax error: the statement cannot be parsed.")
+        if kind != "READ_ONLY":
+            raise _read_only(request)
+    if kind in ("CONTROL", "UNKNOWN"):
+        connection.tainted = True
+        if word in _STICKY:
+            connection.forget_settings()
+
+
+def _read_only(request: Request) -> ClickHouseFailure:
+    hint = " For queries over HTTP, method GET implies readonly; use POST to change anything." if request.read_only_method else ""
+    return refusal(164, "READONLY", f"Cannot execute query in readonly mode.{hint}")
+
+
+def _answer(connection: Connection, request: Request, text: bytes) -> Answer:
+    output_format = stated_format(text) or request.default_format
+    if request.wait_end or output_format not in _STREAMED_FORMATS or first_word(text) not in ("SELECT", "WITH"):
+        return Answer(output_format, connection.run(text, output_format, request.params))
+    return Answer(output_format, stream=connection.stream(text, output_format, request.params))

@@ -1,0 +1,80 @@
+"""Statements: what a request's text asks for, as far as the HTTP front must know before the engine parses it."""
+
+import re
+from dataclasses import dataclass
+
+_TOKEN = re.compile(
+    rb"""\s+|--[^\n]*|\#!?\ [^\n]*|/\*.*?\*/   # blanks and comments
+    |'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.)*"|`(?:[^`\\]|\\.)*`
+    |(?P<word>[A-Za-z_][A-Za-z0-9_]*)|(?P<open>\()|(?P<close>\))|.""",
+    re.VERBOSE | re.DOTALL,
+)
+_FORMAT_AT_END = re.compile(rb"\bFORMAT\s+([A-Za-z0-9_]+)\s*(?:SETTINGS\s[^;]*)?;?\s*$", re.IGNORECASE)
+_AFTER_FORMAT = re.compile(rb"[ \t\f]*;?(?:\r?\n)?")
+# An INSERT's head ends long before this; a longer one is left to the engine's own parser.
+_HEAD_BYTES = 1 << 18
+
+
+@dataclass(frozen=True, slots=True)
+class Insert:
+    """`INSERT … FORMAT name` whose data follows in the same body, from `data_start` on."""
+
+    statement: bytes
+    format: str
+    data_start: int
+
+
+def find_insert(text: bytes) -> Insert | None:
+    """Return the insert that carries its data after a FORMAT clause; None for every other statement.
+
+    INSERT … SELECT, INSERT … VALUES and INSERT … FROM INFILE are ordinary statements.
+    """
+    head = text[:_HEAD_BYTES]
+    depth, first, in_format = 0, True, False
+    clause_start = 0
+    for token in _TOKEN.finditer(head):
+        kind = token.lastgroup
+        if kind == "open":
+            depth += 1
+        elif kind == "close":
+            depth -= 1
+        elif kind == "word" and depth == 0:
+            word = token.group().upper()
+            if first and word != b"INSERT":
+                return None
+            if in_format:
+                return _insert(head, clause_start, token)
+            if word in (b"SELECT", b"VALUES", b"WITH", b"INFILE"):
+                return None
+            in_format = word == b"FORMAT"
+            clause_start = token.start()
+            first = False
+    return None
+
+
+def _insert(head: bytes, clause_start: int, name: re.Match[bytes]) -> Insert | None:
+    if name.group().upper() == b"VALUES":
+        return None
+    gap = _AFTER_FORMAT.match(head, name.end())
+    return Insert(
+        statement=head[:clause_start],
+        format=name.group().decode(),
+        data_start=gap.end() if gap else name.end(),
+    )
+
+
+def stated_format(text: bytes) -> str | None:
+    """Return the name in the statement's own FORMAT clause."""
+    found = _FORMAT_AT_END.search(text[-4096:])
+    return found.group(1).decode() if found else None
+
+
+def first_word(text: bytes) -> str:
+    """Return the statement's first word in upper case, comments skipped; empty when there is none."""
+    for token in _TOKEN.finditer(text[:_HEAD_BYTES]):
+        if token.lastgroup == "word":
+            return token.group().decode().upper()
+        if token.lastgroup == "open" or not token.group().strip() or token.group()[:2] in (b"--", b"/*", b"#!", b"# "):
+            continue
+        return ""
+    return ""
