@@ -4,18 +4,17 @@ import asyncio
 import logging
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 
 from tokentrail.processors.pulse import Pulse
+from tokentrail.processors.record_batches import BatchingApp
 from tokentrail.schemas import topics
 from tokentrail.schemas.events import Watermark
 from tokentrail.settings import Settings
-
-if TYPE_CHECKING:
-    from tokentrail.processors.record_batches import BatchingApp
 
 POLL_S: Final = 0.25
 ANSWER_S: Final = 2.0
@@ -28,30 +27,50 @@ _encode = msgspec.json.Encoder().encode
 class PulseWriter:
     """Runs inside the slice worker; works only while that worker owns partition 0."""
 
-    def __init__(self, app: "BatchingApp", settings: Settings) -> None:
+    def __init__(self, app: BatchingApp, settings: Settings) -> None:
         self._app = app
+        self._settings = settings
         self._topic = settings.topic(topics.CALLS.name)
         self._pulse = Pulse(settings.idle_after_ms)
-        app.timer(POLL_S)(self._beat)
+        self._client: AIOKafkaConsumer | None = None
+        app.task(self._beat)
 
     async def _beat(self) -> None:
-        if TP(self._topic, 0) not in self._app.consumer.assignment():
-            self._pulse.lose_contact()
-            return
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                await self._write_due()
-        except Exception as error:  # noqa: BLE001 - whatever it is, contact is lost and the next beat tries again
-            _log.warning("No watermark records for now: %r", error)
-            self._pulse.lose_contact()
+        while not self._app.should_stop:
+            if TP(self._topic, 0) in self._app.consumer.assignment():
+                try:
+                    async with asyncio.timeout(ANSWER_S):
+                        await self._write_due()
+                except Exception as error:  # noqa: BLE001 - whatever it is, contact is lost; the next beat tries again
+                    _log.warning("No watermark records for now: %r", error)
+                    await self._lose_contact()
+            else:
+                await self._lose_contact()
+            await self._app.sleep(POLL_S)
+        await self._lose_contact()
 
     async def _write_due(self) -> None:
-        producer = await self._app.maybe_start_producer()
-        partitions = await producer._producer.partitions_for(self._topic)  # noqa: SLF001 - Faust has no way to ask; aiokafka caches it
+        client = await self._connect()
+        partitions = [TopicPartition(self._topic, number) for number in client.partitions_for_topic(self._topic) or ()]
         now_ms = time.time_ns() // 1_000_000
-        ends = await self._app.consumer.highwaters(*(TP(self._topic, p) for p in partitions))
+        ends = await client.end_offsets(partitions)
         due = self._pulse.observe(now_ms, {tp.partition: end for tp, end in ends.items()})
+        producer = await self._app.maybe_start_producer()
         for partition, watermark_ms in due.items():
             record = Watermark(watermark=datetime.fromtimestamp(watermark_ms / 1000, UTC))
             await (await producer.send(self._topic, None, _encode(record), partition, None, None))
             self._pulse.wrote(partition, now_ms)
+
+    async def _connect(self) -> AIOKafkaConsumer:
+        """A client of its own: on the agent's connection the question would wait behind a fetch for new records."""
+        if self._client is None:
+            self._client = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka, enable_auto_commit=False)
+            await self._client.start()
+        await self._client._client._wait_on_metadata(self._topic)  # noqa: SLF001 - nothing else asks without a subscription
+        return self._client
+
+    async def _lose_contact(self) -> None:
+        self._pulse.lose_contact()
+        client, self._client = self._client, None
+        if client is not None:
+            await client.stop()

@@ -66,8 +66,6 @@ class WatchWorker:
             "entities",
             key_type=bytes,
             value_type=bytes,
-            key_serializer="raw",
-            value_serializer="raw",
             partitions=settings.partitions,
             changelog_topic=changelog,
         )

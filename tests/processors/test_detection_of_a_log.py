@@ -75,6 +75,7 @@ def test_each_incident_is_found_and_nothing_else(undisturbed: list[bytes]) -> No
     found = {(alert.rule, alert.dimension, alert.entity) for alert in alerts if alert.state is AlertState.FIRING}
     assert found == {
         ("high_request_volume", "user_id", "user-1"),
+        ("token_spike", "user_id", "user-1"),
         ("high_error_rate", "request_model", "gpt-4.1"),
         ("token_spike", "api_key_id", "key-2"),
     }

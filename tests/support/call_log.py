@@ -42,7 +42,7 @@ def make_call(number: int, occurred_at: datetime, producer: int = 0, **fields: o
 def generate_calls(
     seed: int = 1, seconds: int = 3600, per_second: float = 3.0, producers: int = 8, start: datetime = START
 ) -> list[Call]:
-    """Calls in order of event time, with a burst of user-1 (at 70%), errors of gpt-4.1 (80%), a token spike of key-2."""
+    """Calls by event time, with a burst of user-1 (at 70%), errors of gpt-4.1 (80%), a token spike of key-2 (90%)."""
     random_source = random.Random(seed)
     moments = sorted(_moments(random_source, seconds, per_second), key=lambda moment: moment[0])
     calls = []
