@@ -61,7 +61,16 @@ SUPPORT = Team(
     provider="openai",
     api_key="sk-demo-support-4f1b0c7d92",
     share=0.30,
-    users=("mia.fischer", "liam.osei", "sofia.rossi", "noah.berg", "ines.costa", "omar.haddad", "yuki.mori", "eva.novak"),
+    users=(
+        "mia.fischer",
+        "liam.osei",
+        "sofia.rossi",
+        "noah.berg",
+        "ines.costa",
+        "omar.haddad",
+        "yuki.mori",
+        "eva.novak",
+    ),
     models=(("gpt-4.1-mini", 0.7), ("gpt-4o-mini", 0.3)),
     features={"conv": "support-chat", "code": "ticket-routing"},
 )
@@ -88,7 +97,7 @@ SALES = Team(
 MARKETING = Team(
     department="Marketing",
     service="content-studio",
-    provider="gcp.gemini",
+    provider="google",
     api_key="AIza-demo-marketing-06e9fa1c47",
     share=0.14,
     users=("julia.horn", "marco.bianchi", "amy.chen", "leo.dubois"),

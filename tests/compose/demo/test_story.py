@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tokentrail.compose.demo.history import estimate_latency_ms
 from tokentrail.compose.demo.incidents import INCIDENTS, MODEL_ERRORS, Finding, Incident, expect_finding
 from tokentrail.compose.demo.live_plan import PlannedCall, plan_live
 from tokentrail.compose.demo.tenants import Attribution, HistoricCall, attribute_calls
@@ -39,7 +40,7 @@ def observe_history(start: float) -> Iterator[Observation]:
     for call in history():
         ok = call.http_status == 200
         tokens = (call.trace.input_tokens, call.trace.output_tokens) if ok else (0, 0)
-        yield start + call.trace.offset_s, call.attribution, ok, *tokens
+        yield start + call.trace.offset_s + estimate_latency_ms(call) / 1000, call.attribution, ok, *tokens
 
 
 def observe_live(start: float, slowness: float, incidents: Iterable[Incident]) -> Iterator[Observation]:
