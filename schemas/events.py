@@ -24,7 +24,8 @@ GENESIS_HASH = "0" * 64
 Identifier = Annotated[str, Meta(min_length=1, max_length=200)]
 Label = Annotated[str, Meta(max_length=500)]
 Text = Annotated[str, Meta(max_length=20_000)]
-Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+# Lengths only: a pattern costs 0.5 µs an event, and who checks the chain compares the digits anyway.
+Sha256 = Annotated[str, Meta(min_length=64, max_length=64)]
 UtcTime = Annotated[datetime, Meta(tz=True)]
 Tokens = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
@@ -72,7 +73,7 @@ class Usage(msgspec.Struct, omit_defaults=True, frozen=True, gc=False, kw_only=T
 class _Event(msgspec.Struct, omit_defaults=True, frozen=True, gc=False, kw_only=True, tag_field="type"):
     """What every event of a producer carries; `prev_hash` is SHA-256 of the producer's previous event's bytes."""
 
-    schema_version: Identifier = SCHEMA_VERSION
+    schema_version: Identifier
     event_id: Identifier
     producer_id: Identifier
     producer_seq: Annotated[int, Meta(ge=1, le=2**53)]
@@ -111,7 +112,7 @@ class CallCompleted(_Event, omit_defaults=True, frozen=True, gc=False, kw_only=T
     `api_key_id`, `request_hash` and `response_hash` are keyed HMACs: nobody confirms a guess without the key.
     """
 
-    status: Annotated[str, Meta(pattern="^[A-Z][A-Z_]{0,39}$")]
+    status: Annotated[str, Meta(min_length=1, max_length=40)]
     http_status_code: Annotated[int, Meta(ge=0, le=999)] | None = None
     error_type: Label | None = None
     error_code: Label | None = None
@@ -150,7 +151,7 @@ class Watermark(
     is a property of the log and not of the clock of whoever reads it.
     """
 
-    schema_version: Identifier = SCHEMA_VERSION
+    schema_version: Identifier
     watermark: UtcTime
 
 
