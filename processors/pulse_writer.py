@@ -13,7 +13,7 @@ from faust.types import TP
 from tokentrail.processors.pulse import Pulse
 from tokentrail.processors.record_batches import BatchingApp
 from tokentrail.schemas import topics
-from tokentrail.schemas.events import Watermark
+from tokentrail.schemas.events import SCHEMA_VERSION, Watermark
 from tokentrail.settings import Settings
 
 POLL_S: Final = 0.25
@@ -57,7 +57,9 @@ class PulseWriter:
         due = self._pulse.observe(now_ms, {tp.partition: end for tp, end in ends.items()})
         producer = await self._app.maybe_start_producer()
         for partition, watermark_ms in due.items():
-            record = Watermark(watermark=datetime.fromtimestamp(watermark_ms / 1000, UTC))
+            record = Watermark(
+                schema_version=SCHEMA_VERSION, watermark=datetime.fromtimestamp(watermark_ms / 1000, UTC)
+            )
             await (await producer.send(self._topic, None, _encode(record), partition, None, None))
             self._pulse.wrote(partition, now_ms)
 

@@ -23,6 +23,9 @@ MAX_BEHIND_S: Final = 7 * 86_400
 """An event may be this much behind its arrival: a spool that was offline for a week is still live data."""
 
 
+_SUCCESS: Final = Status.SUCCESS.value
+
+
 class RecordBatch(msgspec.Struct, frozen=True, gc=False):
     """Records of one partition in offset order, column by column. `timestamps_ms` are the broker's append times."""
 
@@ -151,7 +154,7 @@ class PartitionSlicer:
         input_tokens = (usage.input_tokens or 0) if usage else 0
         output_tokens = (usage.output_tokens or 0) if usage else 0
         tokens = input_tokens + output_tokens
-        failed = call.status != Status.SUCCESS.value
+        failed = call.status != _SUCCESS
         self.counts.calls += 1
         for index, key_of in self._keys:
             key = key_of(call)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from tokentrail.schemas.events import GENESIS_HASH, CallCompleted, Usage, UsageSource
+from tokentrail.schemas.events import GENESIS_HASH, SCHEMA_VERSION, CallCompleted, Usage, UsageSource
 
 START = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
 MODELS = ("gpt-4o-mini", "gpt-4.1", "claude-sonnet-4-5")
@@ -22,6 +22,7 @@ class Call(msgspec.Struct, frozen=True):
 
 def make_call(number: int, occurred_at: datetime, producer: int = 0, **fields: object) -> Call:
     values: dict[str, object] = {
+        "schema_version": SCHEMA_VERSION,
         "event_id": f"event-{number}",
         "producer_id": f"producer-{producer}",
         "producer_seq": number + 1,
