@@ -1,0 +1,110 @@
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from call_log import START, make_call
+
+from tokentrail.processors.frames import MAX_SLICES, pack_frames
+from tokentrail.processors.slicing import ClosedSlices, PartitionSlicer, RecordBatch
+from tokentrail.schemas.decoding import Reason
+from tokentrail.schemas.events import SCHEMA_VERSION, Watermark
+from tokentrail.schemas.slices import Slice
+
+LATENESS_MS = 1000
+START_S = int(START.timestamp())
+
+
+def _slicer() -> PartitionSlicer:
+    return PartitionSlicer(0, ["user_id"], LATENESS_MS)
+
+
+def _add(slicer: PartitionSlicer, *records: tuple[bytes | None, datetime]) -> None:
+    payloads = [payload for payload, _ in records]
+    slicer.add(RecordBatch(0, range(len(records)), [int(at.timestamp() * 1000) for _, at in records], payloads))
+
+
+def _call(number: int, at: datetime, **fields: Any) -> tuple[bytes, datetime]:
+    return make_call(number, at, user_id="ann", **fields).payload, at
+
+
+def _watermark(at: datetime) -> bytes:
+    return msgspec.json.encode(Watermark(schema_version=SCHEMA_VERSION, watermark=at))
+
+
+def test_a_second_closes_once_the_watermark_has_passed_its_end() -> None:
+    slicer = _slicer()
+    _add(slicer, _call(1, START), _call(2, START + timedelta(seconds=1.999)))
+    closed = slicer.close()
+    assert closed is not None
+    assert closed.closed_through == START_S - 1
+    _add(slicer, _call(3, START + timedelta(seconds=2)))
+    closed = slicer.close()
+    assert closed is not None
+    assert (closed.closed_through, [piece.tally[0] for piece in closed.slices]) == (START_S, [1])
+
+
+def test_a_call_for_a_closed_second_is_late_even_before_close_was_asked() -> None:
+    slicer = _slicer()
+    _add(slicer, _call(1, START), _call(2, START + timedelta(seconds=9)), _call(3, START))
+    closed = slicer.close()
+    assert closed is not None
+    assert slicer.counts.late == 1
+    assert sum(piece.tally[0] for piece in closed.slices) == 1
+
+
+def test_a_clock_ten_years_off_is_flagged_and_moves_no_watermark() -> None:
+    slicer = _slicer()
+    far = timedelta(days=3650)
+    _add(slicer, _call(1, START), (_call(2, START + far)[0], START), (_call(3, START - far)[0], START))
+    _add(slicer, (_watermark(START + far), START), _call(4, START))
+    closed = slicer.close()
+    assert slicer.counts.clock_suspect == 3
+    assert closed is not None
+    assert closed.closed_through == START_S - 2
+
+
+def test_a_watermark_record_closes_a_quiet_partition() -> None:
+    slicer = _slicer()
+    _add(slicer, _call(1, START), (_watermark(START + timedelta(seconds=30)), START + timedelta(seconds=31)))
+    closed = slicer.close()
+    assert closed is not None
+    assert closed.closed_through == START_S + 29
+    assert [piece.second for piece in closed.slices] == [START_S]
+
+
+def test_bad_records_are_handed_back_with_their_offset_and_the_others_counted() -> None:
+    slicer = _slicer()
+    batch = RecordBatch(0, [7, 8, 9], [int(START.timestamp() * 1000)] * 3, [b"{", _call(1, START)[0], None])
+    outcome = slicer.add(batch)
+    assert [(rejection.offset, rejection.why.reason) for rejection in outcome.rejections] == [
+        (7, Reason.INVALID_JSON),
+        (9, Reason.EMPTY),
+    ]
+    assert outcome.newest_second == START_S
+
+
+def test_a_slice_sums_calls_errors_and_tokens_and_names_its_evidence() -> None:
+    slicer = _slicer()
+    _add(slicer, _call(1, START), _call(2, START, status="TIMEOUT", usage=None), _call(3, START + timedelta(seconds=5)))
+    closed = slicer.close()
+    assert closed is not None
+    assert closed.slices == [Slice(START_S, 0, "ann", (2, 1, 500, 100), "call-1", 600, "call-2")]
+
+
+def test_a_call_without_the_field_is_in_no_slice() -> None:
+    slicer = _slicer()
+    _add(slicer, (make_call(1, START).payload, START), _call(2, START + timedelta(seconds=5)))
+    closed = slicer.close()
+    assert closed is not None
+    assert closed.slices == []
+
+
+def test_frames_cut_in_two_say_complete_only_with_the_last() -> None:
+    pieces = [Slice(START_S, 0, f"user-{n}", (1, 0, 1, 1), "c", 2, "") for n in range(MAX_SLICES + 1)]
+    frames = [frame for _, frame in pack_frames(ClosedSlices(3, START_S, pieces), ["user_id"], 4, 1)]
+    assert [(frame.closed_through, len(frame.slices)) for frame in frames] == [(START_S - 1, MAX_SLICES), (START_S, 1)]
+
+
+def test_every_destination_hears_of_the_time() -> None:
+    frames = pack_frames(ClosedSlices(3, START_S, []), ["user_id"], 4, 5)
+    assert [(destination, frame.closed_through) for destination, frame in frames] == [(n, START_S) for n in range(5)]
