@@ -1,1 +1,1 @@
-"""In the caller's process: recorder, publisher, shims. Never raises into the caller, never blocks it."""
+"""What runs in the caller's process: shims, recorder, publisher. Never raises into the caller, never blocks it."""

@@ -5,14 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tokentrail.errors import TokentrailError
+    from tokentrail.producers.context import context
     from tokentrail.producers.httpx_client import async_httpx_client, httpx_client
 
-__all__ = ["TokentrailError", "__version__", "async_httpx_client", "httpx_client"]
+__all__ = ["TokentrailError", "__version__", "async_httpx_client", "context", "httpx_client"]
 
 __version__ = "0.1.0"
 
 _HOME = {
     "TokentrailError": "tokentrail.errors",
+    "context": "tokentrail.producers.context",
     "httpx_client": "tokentrail.producers.httpx_client",
     "async_httpx_client": "tokentrail.producers.httpx_client",
 }

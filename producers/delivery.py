@@ -1,0 +1,216 @@
+"""Delivery to Kafka: runs on the publisher's own thread and event loop, and never gives up."""
+
+import asyncio
+import logging
+import socket
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from tokentrail.producers.records import Record
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaProducer
+
+BATCH_BYTES: Final = 524_288
+"""Uncompressed; half of what a broker accepts by default."""
+ROUND_RECORDS: Final = 10_000
+_REQUEST_TIMEOUT_MS: Final = 20_000
+_CONNECT_TIMEOUT_S: Final = 30.0
+_STOP_TIMEOUT_S: Final = 5.0
+_BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+_KNOWN_KEYS: Final = 10_000
+_log = logging.getLogger("tokentrail")
+
+
+class DeliveryLoop(asyncio.SelectorEventLoop):
+    """The publisher's event loop; looks up names in its own thread.
+
+    The pool otherwise used for it is gone once the program is exiting, just when the last events are to be sent.
+    """
+
+    async def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:
+        """As `socket.getaddrinfo`, on the spot."""
+        return socket.getaddrinfo(*args, **kwargs)
+
+
+class Refused(Exception):  # noqa: N818 - a signal between two functions of this file, not an error of ours
+    """The broker refuses one record, and will refuse it again."""
+
+
+class Delivery:
+    """Takes records and sees each acknowledged by all in-sync replicas, in order per key.
+
+    After any failure the unacknowledged records are sent again with a new producer: a record may come twice (same
+    bytes, same event id), none is lost, and a producer's order holds.
+    """
+
+    def __init__(
+        self, bootstrap: str, topic: str, *, settle: Callable[[int], None], refuse: Callable[[str, int], None]
+    ) -> None:
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._settle = settle
+        self._refuse = refuse
+        self._producer: AIOKafkaProducer | None = None
+        self._partitions: list[int] = []
+        self._partition_of: dict[bytes, int] = {}
+        self._single = False
+        self._warned = False
+        self.retries = 0
+        """How often a round had to be tried again."""
+        self.last_error = ""
+        """What stood in the way last; empty while all is well."""
+
+    async def deliver(self, records: list[Record]) -> None:
+        """Return when every record is acknowledged, or refused for good. Tries for ever; cancel it to give up."""
+        attempt = 0
+        while records:
+            try:
+                records = await self._try(records)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the records are still to be delivered
+                self._note(error)
+                await self._drop_producer()
+                await asyncio.sleep(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)])
+                attempt += 1
+                continue
+            if records:
+                self.retries += 1
+                await self._drop_producer()
+                await asyncio.sleep(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)])
+                attempt += 1
+        self._note(None)
+
+    async def close(self) -> None:
+        """Let go of the broker; what is on its way has been awaited by `deliver`."""
+        await self._drop_producer()
+
+    async def _try(self, records: list[Record]) -> list[Record]:
+        """Send each partition's records; return those that have to be sent again, in order."""
+        producer = await self._connected()
+        lanes: dict[int, list[Record]] = {}
+        for record in records:
+            partition = self._partition_of.get(record.key)
+            if partition is None:
+                partition = self._assign(record.key)
+            lane = lanes.get(partition)
+            if lane is None:
+                lane = lanes[partition] = []
+            lane.append(record)
+        left = await asyncio.gather(*(self._send_lane(producer, *lane) for lane in lanes.items()))
+        return [record for rest in left for record in rest]
+
+    async def _send_lane(self, producer: "AIOKafkaProducer", partition: int, records: list[Record]) -> list[Record]:
+        """Send one partition's records, one batch after the other; return what is not acknowledged."""
+        sent = 0
+        while sent < len(records):
+            batch = producer.create_batch()
+            end = sent
+            while end < len(records):
+                record = records[end]
+                if (end > sent and self._single) or batch.append(
+                    timestamp=None, key=record.key, value=record.value, headers=record.headers
+                ) is None:
+                    break
+                end += 1
+            batch.close()
+            try:
+                acknowledged = await producer.send_batch(batch, self._topic, partition=partition)
+                await acknowledged
+            except Exception as error:  # noqa: BLE001 - kept, and tried again with a new producer
+                return self._after_refusal(error, records[sent:end], records[end:])
+            self._settle(end - sent)
+            sent = end
+        return []
+
+    def _after_refusal(self, error: Exception, batch: list[Record], rest: list[Record]) -> list[Record]:
+        self._note(error)
+        if type(error).__name__ not in ("MessageSizeTooLargeError", "RecordTooLargeError", "InvalidRecordError"):
+            return batch + rest
+        if len(batch) > 1:  # find the one that is to blame
+            self._single = True
+            return batch + rest
+        self._single = False
+        self._refuse("refused_by_broker", 1)
+        self._settle(1)
+        return rest
+
+    async def _connected(self) -> "AIOKafkaProducer":
+        from aiokafka import AIOKafkaProducer
+
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap,
+                client_id="tokentrail",
+                acks="all",
+                enable_idempotence=True,
+                compression_type="zstd",
+                max_batch_size=BATCH_BYTES,
+                request_timeout_ms=_REQUEST_TIMEOUT_MS,
+            )
+            self._producer = producer
+            await asyncio.wait_for(producer.start(), _CONNECT_TIMEOUT_S)
+        partitions = sorted(await self._producer.partitions_for(self._topic))
+        if partitions != self._partitions:
+            self._partitions = partitions
+            self._partition_of.clear()
+        return self._producer
+
+    def _assign(self, key: bytes) -> int:
+        from aiokafka.partitioner import DefaultPartitioner
+
+        if len(self._partition_of) >= _KNOWN_KEYS:
+            self._partition_of.clear()
+        partition = int(DefaultPartitioner()(key, self._partitions, self._partitions))
+        self._partition_of[key] = partition
+        return partition
+
+    async def _drop_producer(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        # Its batches have failed or been settled; stopping may still wait for a broker that is not there.
+        for stop in (producer._sender.close, producer.client.close):  # noqa: SLF001 - stop() would flush first
+            try:
+                await asyncio.wait_for(stop(), _STOP_TIMEOUT_S)
+            except Exception as error:  # noqa: BLE001 - it is being thrown away
+                _log.debug("closing a Kafka producer: %s", type(error).__name__)
+        producer._closed = True  # noqa: SLF001 - or its finalizer warns
+
+    def _note(self, error: BaseException | None) -> None:
+        if error is None:
+            if self._warned:
+                _log.warning("Kafka at %s takes events again.", self._bootstrap)
+            self._warned = False
+            self.last_error = ""
+            return
+        self.last_error = f"{type(error).__name__}: {error}"[:300]
+        if not self._warned:
+            self._warned = True
+            _log.warning(
+                "Events cannot be delivered to %s at %s (%s). They wait in memory and are sent when it is back; "
+                "calls are not affected.", self._topic, self._bootstrap, self.last_error,
+            )  # fmt: skip
+
+
+class _QuietThread(logging.Filter):
+    """Keeps aiokafka's complaints on one thread out of the host's log: the publisher says it once, in a sentence."""
+
+    def __init__(self, thread_id: int) -> None:
+        super().__init__()
+        self._thread_id = thread_id
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.thread != self._thread_id
+
+
+def quiet_this_thread() -> None:
+    """Silence aiokafka's loggers for this thread only; a host's own use of aiokafka is not touched."""
+    import aiokafka  # noqa: F401 - makes its loggers
+
+    quiet = _QuietThread(threading.get_ident())
+    for name in [*logging.root.manager.loggerDict]:
+        if name == "aiokafka" or name.startswith("aiokafka."):
+            logging.getLogger(name).addFilter(quiet)

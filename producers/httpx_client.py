@@ -1,0 +1,123 @@
+"""Clients for `openai.OpenAI(http_client=…)` and every SDK like it, which record what goes through them."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache, partial
+from importlib.metadata import PackageNotFoundError, requires
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from tokentrail.errors import SettingsError
+from tokentrail.producers.capture import Capture, CaptureOptions
+from tokentrail.producers.fingerprints import default_fingerprints
+from tokentrail.producers.trail import default_recorder
+from tokentrail.producers.transport import wrap_transport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpx2
+
+    from tokentrail.producers.recorder import Recorder
+
+_TIMEOUT_S: Final = {"connect": 10.0, "read": 120.0, "write": 30.0, "pool": 10.0}
+_LIMITS: Final = {"max_connections": 1000, "max_keepalive_connections": 100}
+"""As the openai SDK's own client has them."""
+
+
+def httpx_client(**options: Any) -> httpx2.Client:
+    """Return a client for `openai.OpenAI(http_client=…)` that records every call; nothing else about it is special.
+
+    Takes what `capture()` takes, `library` ("httpx2" or "httpx"; by default the one the installed openai SDK uses) and,
+    besides, everything the library's own `Client` takes. Timeouts, where not given: connect 10 s, read 120 s, write
+    30 s, pool 10 s. Recording never raises into a call and never waits for the broker.
+
+    Raises:
+        SettingsError: neither httpx2 nor httpx is installed.
+    """
+    return cast("httpx2.Client", _recording_client("Client", options))
+
+
+def async_httpx_client(**options: Any) -> httpx2.AsyncClient:
+    """As `httpx_client`, for `openai.AsyncOpenAI(http_client=…)`."""
+    return cast("httpx2.AsyncClient", _recording_client("AsyncClient", options))
+
+
+def capture(  # noqa: PLR0913 - keywords only, one a label
+    *,
+    service: str | None = None,
+    environment: str | None = None,
+    user_id: str | None = None,
+    session_id: str | None = None,
+    department: str | None = None,
+    feature: str | None = None,
+    request_source: str | None = None,
+    provider: str | None = None,
+    relays: Mapping[str, str] | None = None,
+    recorder: Recorder | None = None,
+) -> Capture:
+    """Return what records a client's calls; give it to `wrap_transport` with a transport of your own.
+
+    Labels are defaults: `tokentrail.context` goes before them. `relays` names the provider behind a host of your own
+    (`{"llm.example.com": "holysheep"}`), `provider` names it for all. Without `recorder`, this process's own is used:
+    made from the settings on the first call.
+    """
+    given = {
+        "user_id": user_id, "session_id": session_id, "department": department, "feature": feature,
+        "request_source": request_source,
+    }  # fmt: skip
+    options = CaptureOptions(
+        labels={name: value for name, value in given.items() if value is not None},
+        provider=provider,
+        relays=dict(relays or {}),
+    )
+    find_recorder = partial(default_recorder, service, environment) if recorder is None else lambda: recorder
+    return Capture(find_recorder, default_fingerprints, options)
+
+
+def _recording_client(kind: str, options: dict[str, Any]) -> Any:
+    own = {name: options.pop(name) for name in tuple(options) if name in _CAPTURE_OPTIONS}
+    recording = capture(**own)
+    module = _load(options.pop("library", None) or _installed_library())
+    options.setdefault("timeout", module.Timeout(**_TIMEOUT_S))
+    options.setdefault("limits", module.Limits(**_LIMITS))
+    options.setdefault("follow_redirects", True)
+    client = getattr(module, kind)(**options)
+    # Wrapped after construction: giving the client a transport would turn off its proxy settings.
+    client._transport = wrap_transport(client._transport, recording)  # noqa: SLF001 - has no public name
+    mounts = client._mounts  # noqa: SLF001 - has no public name
+    for pattern, transport in mounts.items():
+        mounts[pattern] = transport and wrap_transport(transport, recording)
+    return client
+
+
+def _load(library: str) -> Any:
+    try:
+        return importlib.import_module(library)
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"{library} is not installed; `pip install {library}`, or name another library.") from error
+
+
+@cache
+def _installed_library() -> str:
+    try:
+        needed = requires("openai") or []
+    except PackageNotFoundError:
+        needed = []
+    names = [
+        "httpx2" if any(requirement.startswith("httpx2") for requirement in needed) else "httpx",
+        "httpx2",
+        "httpx",
+    ]
+    if not needed:
+        names = names[1:]
+    for name in names:
+        if find_spec(name):
+            return name
+    raise SettingsError(
+        "Neither httpx2 nor httpx is installed; `pip install httpx2`, or the openai SDK, which brings it."
+    )
+
+
+_CAPTURE_OPTIONS: Final = frozenset(capture.__kwdefaults__ or ())

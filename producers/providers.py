@@ -1,0 +1,62 @@
+"""Who is called and what for, told from host and path."""
+
+from functools import lru_cache
+from typing import Final
+
+_HOSTS: Final = {
+    "api.openai.com": "openai",
+    "openai.azure.com": "azure",
+    "cognitiveservices.azure.com": "azure",
+    "services.ai.azure.com": "azure",
+    "api.anthropic.com": "anthropic",
+    "api.deepseek.com": "deepseek",
+    "api.mistral.ai": "mistral",
+    "api.groq.com": "groq",
+    "api.x.ai": "xai",
+    "api.together.xyz": "together",
+    "api.together.ai": "together",
+    "openrouter.ai": "openrouter",
+    "generativelanguage.googleapis.com": "google",
+    "api.perplexity.ai": "perplexity",
+    "api.cohere.com": "cohere",
+    "api.fireworks.ai": "fireworks",
+    "api.moonshot.ai": "moonshotai",
+    "api.cerebras.ai": "cerebras",
+}
+_OPERATIONS: Final = (
+    ("/chat/completions", "chat"),
+    ("/completions", "text_completion"),
+    ("/embeddings", "embeddings"),
+    ("/responses", "responses"),
+    ("/messages", "chat"),
+    ("/images/generations", "image_generation"),
+    ("/images/edits", "image_edit"),
+    ("/audio/transcriptions", "transcription"),
+    ("/audio/translations", "translation"),
+    ("/audio/speech", "speech"),
+    ("/moderations", "moderation"),
+    ("/rerank", "rerank"),
+    ("/models", "list_models"),
+)
+
+
+@lru_cache(maxsize=256)
+def provider_of(host: str) -> str:
+    """Return the provider's name; a host that is nobody's we know (a relay, a model server) is its own name."""
+    name = host.lower()
+    while name:
+        if name in _HOSTS:
+            return _HOSTS[name]
+        name = name.partition(".")[2]
+    return host.lower()
+
+
+@lru_cache(maxsize=256)
+def operation_of(endpoint: str) -> str | None:
+    """Return what a path asks for; None where it is no operation we know."""
+    path = endpoint.rstrip("/")
+    for ending, operation in _OPERATIONS:
+        if path.endswith(ending):
+            return operation
+    parts = path.split("/")
+    return "responses" if "responses" in parts else "list_models" if "models" in parts else None
