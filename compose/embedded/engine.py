@@ -62,7 +62,7 @@ async def serve(data: Path, host: str, port: int) -> None:
         report_state("finishing queries")
         await runner.cleanup()
     finally:
-        front.close()
+        front.close(_STOP_DEADLINE_S)
         store.close()
 
 

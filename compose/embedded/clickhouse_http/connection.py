@@ -58,6 +58,7 @@ class Connection:
         try:
             return _outcome(self._handle.query(statement, output_format, params=dict(params or {})))
         except RuntimeError as error:
+            self.drop_leftovers()
             raise engine_failure(str(error), self._version) from error
 
     def stream(self, statement: bytes, output_format: str, params: Mapping[str, str]) -> "ResultStream":
@@ -65,6 +66,7 @@ class Connection:
         try:
             return ResultStream(self._handle, self._handle.send_query(statement, output_format, params=dict(params)), self)
         except RuntimeError as error:
+            self.drop_leftovers()
             raise engine_failure(str(error), self._version) from error
 
     def insert(self, statement: bytes, input_format: str, data: BinaryIO) -> Outcome:
@@ -81,6 +83,7 @@ class Connection:
                     handle.insert_cancel(inserter)
                 raise
         except RuntimeError as error:
+            self.drop_leftovers()
             raise engine_failure(str(error), self._version) from error
 
     def configure(self, settings: Mapping[str, str], database: str | None) -> None:
@@ -120,6 +123,21 @@ class Connection:
         report: dict[str, Any] = self._handle.classify_query(statement)
         return report["query_class"].name, report["statement_count"]
 
+    def canonical(self, statement: bytes) -> str | None:
+        """Return the statement as the engine's formatter writes it, on one line; None when it cannot be parsed."""
+        text = statement.decode(errors="replace").replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+        found = self.run(b"SELECT formatQuerySingleLineOrNull({statement:String})", "RawBLOB", {"statement": text})
+        canonical = found.body.decode(errors="replace")
+        return None if canonical in ("", "\\N") else canonical
+
+    def drop_leftovers(self) -> None:
+        """Empty the result buffer after a failure.
+
+        chDB keeps the rows that a failed query had written already, and would return them with the next result.
+        """
+        with suppress(RuntimeError):
+            self._handle.query(b"SELECT 1 FORMAT Null", "Null")
+
     def close(self) -> None:
         """Close the connection; temporary tables go with it."""
         self._handle.close()
@@ -150,6 +168,7 @@ class ResultStream:
             block = self._handle.streaming_fetch_result(self._result)
         except RuntimeError as error:
             self._open = False
+            self._connection.drop_leftovers()
             raise engine_failure(str(error), self._connection.version) from error
         if block is None or block.rows_read() == 0:
             self._open = False

@@ -7,7 +7,8 @@ from typing import BinaryIO
 
 from tokentrail.compose.embedded.clickhouse_http.accounts import Account
 from tokentrail.compose.embedded.clickhouse_http.connection import Connection, Outcome, ResultStream
-from tokentrail.compose.embedded.clickhouse_http.failures import ClickHouseFailure, refusal
+from tokentrail.compose.embedded.clickhouse_http.failures import refusal
+from tokentrail.compose.embedded.clickhouse_http.guard import check_statement, read_only_refusal
 from tokentrail.compose.embedded.clickhouse_http.request import Request
 from tokentrail.compose.embedded.clickhouse_http.sessions import Sessions
 from tokentrail.compose.embedded.clickhouse_http.statements import find_insert, first_word, stated_format
@@ -20,7 +21,6 @@ _STREAMED_FORMATS = frozenset(
 _HEAD_BYTES = 1 << 18
 # A statement is held in memory as a whole; data after FORMAT is not and may be larger.
 _MAX_STATEMENT_BYTES = 256 << 20
-_STICKY = frozenset(("SET", "USE"))
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Execution:
             connection = stack.enter_context(self._lease(request, account))
             if insert:
                 if account.read_only or request.read_only_method:
-                    raise _read_only(request)
+                    raise read_only_refusal(by_method=not account.read_only)
                 body.seek(max(0, insert.data_start - len(prefix)))
                 connection.bind(request.params)
                 outcome = connection.insert(insert.statement, insert.format, body)
@@ -67,15 +67,26 @@ class Execution:
             text = head + body.read(_MAX_STATEMENT_BYTES)
             if body.read(1):
                 raise refusal(62, "SYNTAX_ERROR", f"The statement is longer than {_MAX_STATEMENT_BYTES} bytes.")
-            _check(connection, request, account, text)
+            if account.read_only or request.read_only_method or first_word(text) != "INSERT" or b"FILE" in head.upper():
+                check_statement(connection, account, text, only_reading=request.read_only_method)
             answer = _answer(connection, request, text)
             answer._stack = stack.pop_all()  # noqa: SLF001 - the answer takes the lease over
             return answer
 
-    def kill(self, query_id: str, account: Account) -> None:
-        """Stop the query with the client's query id, if it still runs."""
-        with self._store.lease(account, {}, None) as connection:
-            connection.run(b"KILL QUERY WHERE Settings['log_comment'] = {id:String} ASYNC", params={"id": query_id})
+    def stop_reading(self, request: Request, owner: Account) -> None:
+        """Stop a request's query if it only reads; what writes runs to its end."""
+        comment = request.settings.get("log_comment")
+        if comment:
+            with self._store.lease(owner, {}, None) as connection:
+                connection.run(
+                    b"KILL QUERY WHERE query_kind = 'Select' AND Settings['log_comment'] = {comment:String} ASYNC",
+                    params={"comment": comment},
+                )
+
+    def stop_all(self, owner: Account) -> None:
+        """Stop every query that runs, writing ones too."""
+        with self._store.lease(owner, {}, None) as connection:
+            connection.run(b"KILL QUERY WHERE query_kind != 'KillQuery' ASYNC")
 
     @contextmanager
     def _lease(self, request: Request, account: Account) -> Iterator[Connection]:
@@ -88,32 +99,6 @@ class Execution:
         pooled: AbstractContextManager[Connection] = self._store.lease(account, request.settings, request.database)
         with pooled as connection:
             yield connection
-
-
-def _check(connection: Connection, request: Request, account: Account, text: bytes) -> None:
-    word = first_word(text)
-    if not word:
-        raise refusal(62, "SYNTAX_ERROR", "Syntax error: Empty query.")
-    if word == "INSERT" and not account.read_only and not request.read_only_method:
-        return
-    kind, count = connection.statement_class(text)
-    if count > 1:
-        raise refusal(62, "SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed).")
-    if account.read_only or request.read_only_method:
-        if kind == "UNKNOWN":
-            # Never run what the parser cannot classify: the engine would run a valid beginning of it.
-            raise refusal(62, "SYNTAX_ERROR", "Syntax error: the statement cannot be parsed.")
-        if kind != "READ_ONLY":
-            raise _read_only(request)
-    if kind in ("CONTROL", "UNKNOWN"):
-        connection.tainted = True
-        if word in _STICKY:
-            connection.forget_settings()
-
-
-def _read_only(request: Request) -> ClickHouseFailure:
-    hint = " For queries over HTTP, method GET implies readonly; use POST to change anything." if request.read_only_method else ""
-    return refusal(164, "READONLY", f"Cannot execute query in readonly mode.{hint}")
 
 
 def _answer(connection: Connection, request: Request, text: bytes) -> Answer:

@@ -8,19 +8,18 @@ _VERSION_AT_END = re.compile(r"\(version [^)]*\)\s*$")
 
 UNKNOWN_EXCEPTION = 1002
 
-# The server's own table, HTTPHandler.cpp exceptionCodeToHTTPStatus; everything else is a 500.
-_STATUSES: dict[int, int] = {
-    159: 408,  # TIMEOUT_EXCEEDED
-    **dict.fromkeys((164, 242, 452, 481), 403),  # READONLY, TABLE_IS_READ_ONLY, SETTING_CONSTRAINT_VIOLATION, …
-    **dict.fromkeys((497, 516), 403),  # ACCESS_DENIED, AUTHENTICATION_FAILED
-    **dict.fromkeys((60, 81, 5), 404),  # UNKNOWN_TABLE, UNKNOWN_DATABASE, FILE_DOESNT_EXIST
-    **dict.fromkeys((6, 26, 27, 33, 36, 38, 41, 42, 43, 44, 46, 47, 50, 53, 62, 69, 70, 72, 115, 131), 400),
-    **dict.fromkeys((158, 307, 396), 400),  # TOO_MANY_ROWS, TOO_MANY_BYTES, TOO_MANY_ROWS_OR_BYTES
+# As src/Server/HTTP/exceptionCodeToHTTPStatus.cpp of ClickHouse has them; everything else is a 500.
+_BAD_REQUEST = (6, 15, 25, 26, 27, 36, 38, 41, 44, 53, 62, 69, 72, 117, 321, 427, 441, 675, 676)
+_FORBIDDEN = (192, 193, 497, 512, 516)
+_NOT_FOUND = (46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 133, 336, 511)
+_STATUSES = {
+    **dict.fromkeys(_BAD_REQUEST, 400),
+    **dict.fromkeys(_FORBIDDEN, 403),
+    **dict.fromkeys(_NOT_FOUND, 404),
     48: 501,  # NOT_IMPLEMENTED
-    119: 404,  # UNKNOWN_TABLE engine's cousin UNKNOWN_STORAGE
-    202: 503,  # TOO_MANY_SIMULTANEOUS_QUERIES
-    372: 404,  # SESSION_NOT_FOUND
-    373: 423,  # SESSION_IS_LOCKED
+    159: 408,  # TIMEOUT_EXCEEDED
+    209: 503,  # SOCKET_TIMEOUT
+    439: 503,  # CANNOT_SCHEDULE_TASK
 }
 
 

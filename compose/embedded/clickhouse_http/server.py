@@ -6,10 +6,9 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import BinaryIO, TypeVar, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 import orjson
 from aiohttp import web
@@ -29,7 +28,6 @@ _T = TypeVar("_T")
 _THREADS = 24
 # Bodies up to this size stay in memory; a ledger block is about 20 MB.
 _MEMORY_BODY_BYTES = 64 << 20
-_KEEP_ALIVE_S = 75.0
 _CONTENT_TYPES = {
     "TabSeparated": "text/tab-separated-values; charset=UTF-8",
     "TSV": "text/tab-separated-values; charset=UTF-8",
@@ -57,7 +55,7 @@ class Front:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="query")
         self._spool = store.path / "spool"
         self._spool.mkdir(exist_ok=True)
-        self._background: set[asyncio.Future[None]] = set()
+        self._running: set[Future[Any]] = set()
 
     def application(self) -> web.Application:
         """Return the aiohttp application; run it with `auto_decompress=False`, bodies are decompressed here."""
@@ -69,8 +67,11 @@ class Front:
             application.router.add_route("POST", path, self._handle)
         return application
 
-    def close(self) -> None:
-        """Wait for running queries and close sessions and connections. Blocks."""
+    def close(self, deadline_s: float) -> None:
+        """Wait for running statements, stop those that outlast the deadline, and close all sessions. Blocks."""
+        _, late = wait(list(self._running), timeout=deadline_s)
+        if late:
+            self._execution.stop_all(self._accounts.owner)
         self._threads.shutdown(wait=True)
         self._sessions.close()
 
@@ -92,7 +93,10 @@ class Front:
             return _failed(failure, headers)
 
     async def _in_thread(self, call: Callable[..., _T], *arguments: object) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, call, *arguments)
+        future = self._threads.submit(call, *arguments)
+        self._running.add(future)
+        future.add_done_callback(self._running.discard)
+        return await asyncio.wrap_future(future)
 
     async def _read_body(self, http: web.Request) -> BinaryIO:
         body = _spooled(self._spool)
@@ -114,11 +118,16 @@ class Front:
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
-            # The client has gone. A statement that writes runs to its end; its result is of no use to anybody.
-            running.add_done_callback(_discard)
-            with suppress(ClickHouseFailure):
-                await asyncio.wait([running])
+            # The client has gone. What writes runs to its end; what only reads is of no use to anybody.
+            running.add_done_callback(self._discard)
+            if request.cancel_on_disconnect:
+                self._threads.submit(self._execution.stop_reading, request, self._accounts.owner)
+            await asyncio.wait([running])
             raise
+
+    def _discard(self, running: asyncio.Future[Answer]) -> None:
+        if not running.cancelled() and running.exception() is None:
+            self._threads.submit(running.result().close)
 
     async def _respond(self, http: web.Request, request: Request, answer: Answer, headers: dict[str, str]) -> web.StreamResponse:
         headers["X-ClickHouse-Format"] = answer.format
@@ -218,7 +227,3 @@ def _decompressed(encoding: str, body: BinaryIO, directory: Path) -> BinaryIO:
 def _spooled(directory: Path) -> BinaryIO:
     return cast(BinaryIO, tempfile.SpooledTemporaryFile(_MEMORY_BODY_BYTES, dir=directory))
 
-
-def _discard(running: "asyncio.Future[Answer]") -> None:
-    if not running.cancelled() and running.exception() is None:
-        running.result().close()

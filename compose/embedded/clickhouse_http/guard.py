@@ -1,0 +1,77 @@
+"""The guard before the engine: what it must not be asked through HTTP, and what a reader may not ask at all.
+
+Roles (accounts.xml) deny tables, files and hosts, and `readonly` denies changes. Neither covers these: a role can be
+changed by SET ROLE, INTO OUTFILE writes a file, the scalar function `file` reads any file of the machine (in chDB
+nothing confines it), and a few functions reach other hosts or run SQL out of a string.
+"""
+
+import re
+
+from tokentrail.compose.embedded.clickhouse_http.accounts import Account
+from tokentrail.compose.embedded.clickhouse_http.connection import Connection
+from tokentrail.compose.embedded.clickhouse_http.failures import refusal
+from tokentrail.compose.embedded.clickhouse_http.statements import first_word
+
+# The engine's formatter writes literals with these escapes only, and no comments or heredocs.
+_LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
+_NAME = re.compile(r"`((?:[^`\\]|\\.)*)`|\b([A-Za-z_][A-Za-z0-9_]*)\b")
+# Nobody's: they read the machine's files or run SQL out of a string, which could call `file` unseen.
+_FORBIDDEN = frozenset(("file", "eval"))
+# Not a reader's: they reach other hosts, or take column defaults out of a string, which could call `file` unseen.
+_FORBIDDEN_TO_READERS = frozenset(
+    ("hasColumnInTable", "reverseDNSQuery", "generateRandom", "fuzzJSON", "fuzzQuery", "values", "input", "format",
+     "viewIfPermitted", "Python", "python", "ArrowStream", "arrowstream")
+)  # fmt: skip
+_MAY_HIDE_A_NAME = re.compile(rb"file|eval|\\|outfile|infile", re.IGNORECASE)
+_READERS_STATEMENTS = frozenset(("SELECT", "WITH", "EXPLAIN", "DESCRIBE", "DESC", "SHOW", "EXISTS", "FROM"))
+
+
+def check_statement(connection: Connection, account: Account, text: bytes, *, only_reading: bool) -> None:
+    """Let a statement pass, or refuse it; `only_reading` holds the owner to reading too (method GET).
+
+    Marks the connection when the statement will leave something behind on it.
+
+    Raises:
+        ClickHouseFailure: 62 for what is not one statement, 164 for a change where only reading is allowed, 497 for
+            functions that are switched off.
+    """
+    word = first_word(text)
+    if not word:
+        raise refusal(62, "SYNTAX_ERROR", "Syntax error: Empty query.")
+    kind, count = connection.statement_class(text)
+    if count > 1:
+        raise refusal(62, "SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed).")
+    if account.read_only or only_reading:
+        # What the parser cannot classify is never run: the engine would run a valid beginning of it.
+        if kind == "UNKNOWN":
+            raise refusal(62, "SYNTAX_ERROR", "Syntax error: the statement cannot be parsed.")
+        if kind != "READ_ONLY" or (account.read_only and word not in _READERS_STATEMENTS):
+            raise read_only_refusal(by_method=not account.read_only)
+    if account.read_only or _MAY_HIDE_A_NAME.search(text):
+        _check_names(connection, account, text)
+    if kind in ("CONTROL", "UNKNOWN"):
+        connection.tainted = True
+        if word in ("SET", "USE"):
+            connection.forget_settings()
+
+
+def read_only_refusal(*, by_method: bool) -> Exception:
+    """Return the refusal of a change where only reading is allowed."""
+    hint = " For queries over HTTP, method GET implies readonly: use POST to change anything." if by_method else ""
+    return refusal(164, "READONLY", f"Cannot execute query in readonly mode.{hint}")
+
+
+def _check_names(connection: Connection, account: Account, text: bytes) -> None:
+    canonical = connection.canonical(text)
+    if canonical is None:
+        if account.read_only:
+            raise refusal(62, "SYNTAX_ERROR", "Syntax error: the statement cannot be parsed.")
+        return
+    outside_literals = _LITERAL.sub("''", canonical)
+    if re.search(r"\b(INTO OUTFILE|FROM INFILE)\b", outside_literals):
+        raise refusal(48, "NOT_IMPLEMENTED", "INTO OUTFILE and FROM INFILE are not allowed over HTTP.")
+    forbidden = _FORBIDDEN | _FORBIDDEN_TO_READERS if account.read_only else _FORBIDDEN
+    for name in _NAME.finditer(outside_literals):
+        found = name.group(1) or name.group(2) or ""
+        if found in forbidden:
+            raise refusal(497, "ACCESS_DENIED", f"{account.user}: Not enough privileges: {found} is switched off in the embedded engine.")
