@@ -56,6 +56,9 @@ def server_properties(data: Path, port: int, controller_port: int) -> dict[str, 
         "share.coordinator.state.topic.min.isr": "1",
         # A worker starts at once: there is no second one to wait for.
         "group.initial.rebalance.delay.ms": "0",
+        # After a crash the controller takes the broker back only when its old session has run out.
+        "broker.session.timeout.ms": "4000",
+        "broker.heartbeat.interval.ms": "500",
         # One machine has no replica to catch up from; a crash of Kafka alone loses nothing, the page cache stays.
         "num.recovery.threads.per.data.dir": "2",
         "num.network.threads": "2",
