@@ -1,46 +1,92 @@
-"""The alert log: which state changes `llm.alerts` already holds, so that a restart does not tell them again."""
+"""The alert log: reads back what `llm.alerts` holds."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
+from tokentrail.errors import BrokerError
 from tokentrail.schemas import topics
-from tokentrail.schemas.alerts import decode_alert
+from tokentrail.schemas.alerts import Alert, decode_alert
 from tokentrail.settings import Settings
 
-Told = tuple[str, int]
-"""Alert id and revision."""
+
+class AlertRecord(msgspec.Struct, frozen=True):
+    """A state change, and when the broker got it: when it was detected."""
+
+    detected_ms: int
+    alert: Alert
 
 
-async def read_told(settings: Settings, since_ms: int) -> set[Told]:
-    """Read what was appended to the alert topic since a moment of wall clock; returns at the topic's present end.
+async def read_alerts(settings: Settings, since_ms: int) -> list[AlertRecord]:
+    """Read what was appended since a moment of wall clock, up to the topic's present end; oldest first.
 
     Raises:
-        aiokafka.errors.KafkaError: the broker does not answer.
+        BrokerError: the broker does not answer, or the topic is not there.
     """
-    topic = settings.topic(topics.ALERTS.name)
-    told: set[Told] = set()
-    async with AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False) as consumer:
-        await consumer._client._wait_on_metadata(topic)  # noqa: SLF001 - without a subscription nothing else asks for it
-        partitions = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
-        consumer.assign(partitions)
+    found: list[AlertRecord] = []
+    async with _open(settings) as (consumer, partitions):
         ends = await consumer.end_offsets(partitions)
-        starts = await consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
-        wanted = set()
-        for tp in partitions:
-            start = starts[tp]
-            if start is not None and start.offset < ends[tp]:
-                consumer.seek(tp, start.offset)
-                wanted.add(tp)
-            else:
-                consumer.pause(tp)
+        wanted = await _seek(consumer, partitions, since_ms, ends)
         while wanted:
             for tp, records in (await consumer.getmany(*wanted, timeout_ms=1000)).items():
-                for record in records:
-                    try:
-                        alert = decode_alert(record.value or b"")
-                    except msgspec.MsgspecError:
-                        continue
-                    told.add((alert.alert_id, alert.revision))
-                if records and records[-1].offset + 1 >= ends[tp]:
+                found.extend(_decode(records))
+                if records[-1].offset + 1 >= ends[tp]:
                     wanted.discard(tp)
-    return told
+    return sorted(found, key=lambda record: (record.alert.occurred_at, record.alert.alert_id, record.alert.revision))
+
+
+async def follow_alerts(settings: Settings, since_ms: int) -> AsyncIterator[AlertRecord]:
+    """Yield what was appended since a moment, then what comes, for ever; in arrival order of each partition.
+
+    Raises:
+        BrokerError: the broker does not answer, or the topic is not there.
+    """
+    async with _open(settings) as (consumer, partitions):
+        await _seek(consumer, partitions, since_ms, await consumer.end_offsets(partitions))
+        while True:
+            for records in (await consumer.getmany(timeout_ms=1000)).values():
+                for record in _decode(records):
+                    yield record
+
+
+@asynccontextmanager
+async def _open(settings: Settings) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
+    topic = settings.topic(topics.ALERTS.name)
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
+    try:
+        await consumer.start()
+        await consumer._client._wait_on_metadata(topic)  # noqa: SLF001 - nothing else asks without a subscription
+        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        consumer.assign(partitions)
+        yield consumer, partitions
+    except KafkaError as error:
+        raise BrokerError(
+            f"The topic {topic} cannot be read from Kafka at {settings.kafka} ({error}); "
+            "check TOKENTRAIL_KAFKA, and that `tokentrail topics` has been run."
+        ) from error
+    finally:
+        await consumer.stop()
+
+
+async def _seek(
+    consumer: AIOKafkaConsumer, partitions: Sequence[TopicPartition], since_ms: int, ends: dict[TopicPartition, int]
+) -> set[TopicPartition]:
+    """Go to a moment in each partition; returns those that hold something from then on."""
+    starts = await consumer.offsets_for_times(dict.fromkeys(partitions, since_ms))
+    for tp in partitions:
+        consumer.seek(tp, starts[tp].offset if starts[tp] else ends[tp])
+    return {tp for tp in partitions if starts[tp] and starts[tp].offset < ends[tp]}
+
+
+def _decode(records: Sequence[Any]) -> list[AlertRecord]:
+    decoded = []
+    for record in records:
+        try:
+            decoded.append(AlertRecord(record.timestamp, decode_alert(record.value or b"")))
+        except msgspec.MsgspecError:
+            continue  # of a newer major version, or not ours
+    return decoded

@@ -17,7 +17,7 @@ import mode
 import msgspec
 from faust.types import TP, EventT, StreamT
 
-from tokentrail.processors.alert_log import Told, read_told
+from tokentrail.processors.alert_log import read_alerts
 from tokentrail.processors.entity_store import EntityStore
 from tokentrail.processors.record_batches import BatchingApp, OrderedAcks
 from tokentrail.processors.rules import load_rules
@@ -43,7 +43,8 @@ class _Partition:
         stored = self.store.load_mark()
         self.watch = PartitionWatch(load_rules(settings.rules), self.store, stored.mark if stored else None)
         self.written_ms = stored.written_ms if stored else 0
-        self.told: set[Told] | None = None
+        self.told: set[tuple[str, int]] = set()
+        """Id and revision of the state changes that the alert topic had when this partition was taken over."""
         self.acks = OrderedAcks()
         self.saved_through = self.watch.clock
         self.saved_at = time.monotonic()
@@ -82,7 +83,8 @@ class WatchWorker:
             if partition is None:
                 partition = self._partitions[batch.partition] = _Partition(self._settings, self._table, batch.partition)
                 if partition.written_ms:
-                    partition.told = await read_told(self._settings, partition.written_ms - CLOCKS_APART_MS)
+                    known = await read_alerts(self._settings, partition.written_ms - CLOCKS_APART_MS)
+                    partition.told = {(record.alert.alert_id, record.alert.revision) for record in known}
             partition.acks.hold(event, self._apply(partition.watch, batch.payloads))
             await self._tell(partition)
             await self._save(partition, event)
@@ -109,7 +111,7 @@ class WatchWorker:
     async def _tell(self, partition: _Partition) -> None:
         sends: list[Awaitable[Any]] = []
         for alert in partition.watch.advance():
-            if partition.told and (alert.alert_id, alert.revision) in partition.told:
+            if (alert.alert_id, alert.revision) in partition.told:
                 continue
             sends.append(await self._send(alert))
             self._changes += 1

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
+import msgspec
 import orjson
 import typer
 from rich.console import Console
@@ -19,6 +20,12 @@ err = Console(stderr=True, highlight=False)
 def print_json(value: Any) -> None:
     """Print a value as JSON to standard output; Decimal as a string, so that no digit of money is lost."""
     out.file.write(orjson.dumps(value, default=_encode, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode() + "\n")
+
+
+def print_json_line(value: Any) -> None:
+    """Print a value as one line of JSON, at once: for streams that another program reads."""
+    out.file.write(orjson.dumps(value, default=_encode, option=orjson.OPT_UTC_Z).decode() + "\n")
+    out.file.flush()
 
 
 def print_table(
@@ -36,6 +43,8 @@ def print_table(
 def _encode(value: object) -> object:
     if isinstance(value, Decimal):
         return format(value, "f")
+    if isinstance(value, msgspec.Struct):
+        return msgspec.to_builtins(value)
     if isinstance(value, datetime):
         return value.isoformat()
     return str(value)

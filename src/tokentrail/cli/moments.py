@@ -1,0 +1,26 @@
+"""Moments as people type them: `90m`, `24h`, `7d` ago, or an ISO 8601 time."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import typer
+
+_UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_AGO: Final = re.compile(r"^(\d{1,6})([smhdw])$")
+
+
+def parse_moment(text: str, now: datetime | None = None) -> datetime:
+    """Return the moment in UTC; a time without a zone is taken as UTC.
+
+    Raises:
+        typer.BadParameter: the text is neither.
+    """
+    ago = _AGO.match(text.strip())
+    if ago:
+        return (now or datetime.now(UTC)) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no time; write 90m, 24h, 7d or 2026-11-21T12:00.") from error
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
