@@ -1,0 +1,183 @@
+"""What a call costs: the rates in force for a model at a moment, chosen once and remembered. Pure; Decimal only.
+
+Only tokens and the request itself are priced: what a provider bills beyond them (searches, images, seconds of audio) is
+not in an event's usage. What is not known is None, never 0 and never a guess.
+"""
+
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from hashlib import sha256
+from typing import Final, NamedTuple, Protocol
+
+import msgspec
+
+from tokentrail.schemas.events import CallCompleted, Usage
+
+PER_MILLION: Final = Decimal(1_000_000)
+MONEY_STEP: Final = Decimal("0.000000001")
+"""Money is kept to 1e-9 USD, as the ledger's Decimal(18, 9)."""
+MAX_REMEMBERED: Final = 20_000
+"""Answers kept before they are thrown away: model names come from outside, memory must not."""
+
+
+class Rates(msgspec.Struct, frozen=True, kw_only=True):
+    """USD per million tokens. A part that is None is not priced apart: it costs what the total around it costs."""
+
+    price_source: str
+    price_version: str
+    provider: str
+    model: str
+    service_tier: str = ""
+    currency: str = "USD"
+    input: Decimal | None = None
+    cache_read: Decimal | None = None
+    cache_write_5m: Decimal | None = None
+    cache_write_1h: Decimal | None = None
+    input_audio: Decimal | None = None
+    output: Decimal | None = None
+    output_audio: Decimal | None = None
+    reasoning: Decimal | None = None
+    request: Decimal = Decimal(0)
+    """USD per million requests."""
+    cached_audio_apart: bool = False
+    """Cached audio has a price of its own; a usage with both cache reads and audio cannot be priced."""
+
+    rate_id: int = 0
+    """Names these rates by their content, whatever is passed: 64 bits, never 0; the same rates, the same id."""
+
+    def __post_init__(self) -> None:
+        content = msgspec.json.encode([getattr(self, name) for name in self.__struct_fields__ if name != "rate_id"])
+        msgspec.structs.force_setattr(self, "rate_id", int.from_bytes(sha256(content).digest()[:8], "big") | 1)
+
+
+class LongContext(NamedTuple):
+    """Rates of one tier: they apply to every token of a call with more than `above_input_tokens` of input."""
+
+    above_input_tokens: int
+    rates: Rates
+
+
+class Tariff(msgspec.Struct, frozen=True):
+    """Rates during a stretch of a day: the ordinary ones, and those of long contexts, smallest first."""
+
+    rates: Rates
+    long_context: tuple[LongContext, ...] = ()
+    from_second_of_day: int = 0
+
+    def for_input(self, input_tokens: int) -> Rates:
+        """Choose the tier; the last one that the call's input exceeds prices all of it."""
+        chosen = self.rates
+        for tier in self.long_context:
+            if input_tokens <= tier.above_input_tokens:
+                break
+            chosen = tier.rates
+        return chosen
+
+
+DayTariffs = tuple[Tariff, ...]
+"""One UTC day: in order of `from_second_of_day`, the first at 0; several where prices change by the hour."""
+
+
+class PriceSource(Protocol):
+    """Somebody who knows prices."""
+
+    def tariffs(self, provider: str, model: str, service_tier: str, day: date) -> DayTariffs | None:
+        """Return the tariffs of a UTC day; None where this source knows no price."""
+
+
+class PriceBook:
+    """Price sources in order of precedence, behind a bounded memory. Not thread-safe."""
+
+    def __init__(self, *sources: PriceSource) -> None:
+        self._sources = sources
+        self._remembered: dict[tuple[str | None, str | None, str | None, date], DayTariffs | None] = {}
+
+    def rates_for(self, call: CallCompleted, at: datetime) -> Rates | None:
+        """Return the rates of a call made `at` a moment in UTC; about 0.5 µs where the day's answer is remembered.
+
+        Priced is the model that answered; the model asked for where the provider does not say.
+        """
+        key = (call.provider, call.response_model or call.request_model, call.service_tier, at.date())
+        try:
+            tariffs = self._remembered[key]
+        except KeyError:
+            tariffs = self._look_up(*key)
+        if tariffs is None:
+            return None
+        tariff = tariffs[0] if len(tariffs) == 1 else _tariff_at(tariffs, at)
+        if not tariff.long_context:
+            return tariff.rates
+        return tariff.for_input(call.usage.input_tokens or 0) if call.usage else tariff.rates
+
+    def _look_up(
+        self, provider: str | None, model: str | None, service_tier: str | None, day: date
+    ) -> DayTariffs | None:
+        found = None
+        if provider and model:
+            for source in self._sources:
+                found = source.tariffs(provider, model, service_tier or "", day)
+                if found is not None:
+                    break
+        if len(self._remembered) >= MAX_REMEMBERED:
+            self._remembered.clear()
+        self._remembered[provider, model, service_tier, day] = found
+        return found
+
+
+def _tariff_at(tariffs: DayTariffs, at: datetime) -> Tariff:
+    second = at.hour * 3600 + at.minute * 60 + at.second
+    return next(tariff for tariff in reversed(tariffs) if tariff.from_second_of_day <= second)
+
+
+class Cost(NamedTuple):
+    """What a call costs in USD; None is not known. `total` is both sides and the request fee."""
+
+    input: Decimal | None
+    output: Decimal | None
+    total: Decimal | None
+
+
+UNPRICED: Final = Cost(None, None, None)
+
+
+def cost_of(usage: Usage | None, rates: Rates | None) -> Cost:
+    """Price a usage; the ledger's view computes the same inside the engine.
+
+    Parts are inside their totals and are counted once. A side that cannot be priced leaves the whole call unpriced.
+    """
+    if usage is None or rates is None:
+        return UNPRICED
+    reads_audio_from_cache = rates.cached_audio_apart and usage.cache_read_tokens and usage.input_audio_tokens
+    input_side = _side(
+        usage.input_tokens,
+        None if reads_audio_from_cache else rates.input,
+        (usage.cache_read_tokens, rates.cache_read),
+        (usage.cache_write_5m_tokens, rates.cache_write_5m),
+        (usage.cache_write_1h_tokens, rates.cache_write_1h),
+        (usage.input_audio_tokens, rates.input_audio),
+    )
+    output_side = _side(
+        usage.output_tokens,
+        rates.output,
+        (usage.output_audio_tokens, rates.output_audio),
+        (usage.reasoning_tokens, rates.reasoning),
+    )
+    unknown_input = input_side is None and usage.input_tokens is not None
+    unknown_output = output_side is None and usage.output_tokens is not None
+    if unknown_input or unknown_output or (input_side is None and output_side is None):
+        return UNPRICED
+    total = (input_side or Decimal(0)) + (output_side or Decimal(0)) + rates.request / PER_MILLION
+    return Cost(input_side, output_side, total.quantize(MONEY_STEP, ROUND_HALF_UP))
+
+
+def _side(total: int | None, rate: Decimal | None, *parts: tuple[int | None, Decimal | None]) -> Decimal | None:
+    if total is None:
+        return None
+    if total == 0:
+        return Decimal(0)
+    apart = [(tokens or 0, part_rate) for tokens, part_rate in parts if part_rate is not None]
+    rest = total - sum(tokens for tokens, _ in apart)
+    if rate is None or rest < 0:
+        return None
+    exact = rest * rate + sum((tokens * part_rate for tokens, part_rate in apart), Decimal(0))
+    return (exact / PER_MILLION).quantize(MONEY_STEP, ROUND_HALF_UP)

@@ -1,0 +1,207 @@
+"""Blocks: stretches of contiguous offsets on their way into event_log, built column by column. No I/O."""
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Final, Protocol
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tokentrail.processors.pricing import PriceBook, Rates
+from tokentrail.schemas.decoding import Rejected, decode_event
+from tokentrail.schemas.events import COMPLETED, STARTED, WATERMARK, CallCompleted, Watermark
+
+CLOCK_AHEAD_MS: Final = 5 * 60_000
+CLOCK_BEHIND_MS: Final = 7 * 86_400_000
+"""An event further than this from its append time has a suspect clock; it is priced at its append time."""
+
+MAX_ROWS: Final = 40_000
+MAX_BYTES: Final = 64 * 1_048_576
+
+SCHEMA: Final = pa.schema(
+    [
+        ("kafka_partition", pa.uint32()),
+        ("kafka_offset", pa.uint64()),
+        ("appended_at", pa.timestamp("ms", "UTC")),
+        ("occurred_at", pa.timestamp("us", "UTC")),
+        ("event_type", pa.string()),
+        ("rejection", pa.string()),
+        ("rate_id", pa.uint64()),
+        ("payload", pa.binary()),
+        ("payload_sha256", pa.binary(32)),
+    ]
+)
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+
+
+class Record(Protocol):
+    """What is taken of a Kafka record; `timestamp` is the broker's append time in ms."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """Rows of one Kafka partition and one month, in order of offset."""
+
+    partition: int
+    first_offset: int
+    last_offset: int
+    last_appended_ms: int
+    month: tuple[int, int]
+    rows: pa.RecordBatch
+    size_bytes: int
+    rates: dict[int, Rates]
+
+
+class Block(msgspec.Struct, frozen=True):
+    """One insert: rows of one month, for each partition without a gap from `first` on to its last offset."""
+
+    table: pa.Table
+    last_offsets: dict[int, int]
+    rates: dict[int, Rates]
+
+    def without(self, stored: Mapping[int, int]) -> "Block":
+        """Return what lies behind the stored last offset of each partition."""
+        stale = (
+            pa.array([False]).take(pa.array([0] * self.table.num_rows))
+            if self.table.num_rows
+            else pa.array([], pa.bool_())
+        )
+        for partition, last in stored.items():
+            same = pc.equal(self.table["kafka_partition"], partition)
+            stale = pc.or_(stale, pc.and_(same, pc.less_equal(self.table["kafka_offset"], last)))
+        kept = self.table.filter(pc.invert(stale)).combine_chunks()
+        return msgspec.structs.replace(self, table=kept)
+
+
+def read_chunks(partition: int, records: Sequence[Record], prices: PriceBook) -> list[Chunk]:
+    """Decode, hash and price records of one partition; one chunk, more where the month turns."""
+    first, last = _month(records[0].timestamp), _month(records[-1].timestamp)
+    if first == last and (len(records) < 3 or min(r.timestamp for r in records) >= records[0].timestamp):
+        return [_chunk(partition, records, prices)]
+    runs: list[list[Record]] = []
+    for record in records:
+        if runs and _month(runs[-1][0].timestamp) == _month(record.timestamp):
+            runs[-1].append(record)
+        else:
+            runs.append([record])
+    return [_chunk(partition, run, prices) for run in runs]
+
+
+def _chunk(partition: int, records: Sequence[Record], prices: PriceBook) -> Chunk:
+    payloads = [record.value or b"" for record in records]
+    occurred, types, rejections, rate_ids = [], [], [], []
+    rates: dict[int, Rates] = {}
+    for record, payload in zip(records, payloads, strict=True):
+        event = decode_event(payload)
+        rate_id = 0
+        if type(event) is CallCompleted:
+            occurred.append(event.occurred_at)
+            types.append(COMPLETED)
+            rejections.append("")
+            found = prices.rates_for(event, _priced_at(event.occurred_at, record.timestamp))
+            if found is not None:
+                rate_id = found.rate_id
+                rates[rate_id] = found
+        elif isinstance(event, Rejected):
+            occurred.append(_EPOCH)
+            types.append("")
+            rejections.append(event.reason.value)
+        elif isinstance(event, Watermark):
+            occurred.append(event.watermark)
+            types.append(WATERMARK)
+            rejections.append("")
+        else:
+            occurred.append(event.occurred_at)
+            types.append(STARTED)
+            rejections.append("")
+        rate_ids.append(rate_id)
+    columns = [
+        [partition] * len(records),
+        [record.offset for record in records],
+        [record.timestamp for record in records],
+        occurred,
+        types,
+        rejections,
+        rate_ids,
+        payloads,
+        [sha256(payload).digest() for payload in payloads],
+    ]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
+    return Chunk(
+        partition=partition,
+        first_offset=records[0].offset,
+        last_offset=records[-1].offset,
+        last_appended_ms=records[-1].timestamp,
+        month=_month(records[-1].timestamp),
+        rows=pa.RecordBatch.from_arrays(arrays, schema=SCHEMA),
+        size_bytes=sum(map(len, payloads)),
+        rates=rates,
+    )
+
+
+def _priced_at(occurred_at: datetime, appended_ms: int) -> datetime:
+    ahead_ms = occurred_at.timestamp() * 1000 - appended_ms
+    if -CLOCK_BEHIND_MS <= ahead_ms <= CLOCK_AHEAD_MS:
+        return occurred_at if occurred_at.tzinfo is UTC else occurred_at.astimezone(UTC)
+    return datetime.fromtimestamp(appended_ms / 1000, UTC)
+
+
+def _month(appended_ms: int) -> tuple[int, int]:
+    moment = datetime.fromtimestamp(appended_ms / 1000, UTC)
+    return moment.year, moment.month
+
+
+class Backlog:
+    """Chunks waiting to be written, oldest first."""
+
+    def __init__(self) -> None:
+        self._chunks: deque[tuple[float, Chunk]] = deque()
+        self.rows = 0
+        self.size_bytes = 0
+
+    def add(self, chunk: Chunk, now_s: float) -> None:
+        """Append a chunk that was read at `now_s`."""
+        self._chunks.append((now_s, chunk))
+        self.rows += chunk.rows.num_rows
+        self.size_bytes += chunk.size_bytes
+
+    def age_s(self, now_s: float) -> float:
+        """Return how long the oldest row has waited."""
+        return now_s - self._chunks[0][0] if self._chunks else 0.0
+
+    def drop(self, partitions: set[int]) -> None:
+        """Forget the rows of partitions that are somebody else's now."""
+        kept = [(since, chunk) for since, chunk in self._chunks if chunk.partition not in partitions]
+        self._chunks.clear()
+        self.rows = self.size_bytes = 0
+        for since, chunk in kept:
+            self.add(chunk, since)
+
+    def take_block(self) -> Block:
+        """Cut the next block: as many of the oldest chunks as fit, at least one, all of the first one's month."""
+        taken: list[Chunk] = []
+        rows = size_bytes = 0
+        while self._chunks:
+            chunk = self._chunks[0][1]
+            rows += chunk.rows.num_rows
+            size_bytes += chunk.size_bytes
+            if taken and (rows > MAX_ROWS or size_bytes > MAX_BYTES or chunk.month != taken[0].month):
+                break
+            taken.append(chunk)
+            self._chunks.popleft()
+            self.rows -= chunk.rows.num_rows
+            self.size_bytes -= chunk.size_bytes
+        rates: dict[int, Rates] = {}
+        for chunk in taken:
+            rates.update(chunk.rates)
+        return Block(
+            table=pa.Table.from_batches([chunk.rows for chunk in taken], SCHEMA).combine_chunks(),
+            last_offsets={chunk.partition: chunk.last_offset for chunk in taken},
+            rates=rates,
+        )

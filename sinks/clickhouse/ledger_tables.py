@@ -1,0 +1,245 @@
+"""The ledger's two tables as the writer sees them: insert a block, ask what is stored, mend what a crash left half done.
+
+Every insert is one part per table, so each table holds all of a block or nothing of it. A crash between the two leaves
+`calls` behind or ahead of `event_log` by at most the last block of a partition; `recover` makes them equal. All of it is
+blocking and safe to repeat.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Collection, Iterable
+from typing import Final
+
+import msgspec
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+
+from tokentrail.errors import EngineError
+from tokentrail.processors.pricing import Rates
+from tokentrail.settings import Settings
+from tokentrail.sinks.clickhouse.connection import connect, engine_errors
+from tokentrail.sinks.clickhouse.ledger_block import MAX_ROWS, Block
+
+INSERT_TIMEOUT_S: Final = 120
+SETTLE_S: Final = 30
+"""How long an earlier insert may go on before it is killed."""
+
+# One block is one part, in both tables; the writer's own offsets make sure that nothing is written twice, and a
+# server's deduplication would swallow a block that is written again after `calls` was mended.
+_ONE_PART: Final = {
+    "async_insert": 0,
+    "insert_deduplicate": 0,
+    "deduplicate_blocks_in_dependent_materialized_views": 0,
+    "materialized_views_ignore_errors": 0,
+    "max_insert_block_size": 4 * MAX_ROWS,
+    "min_insert_block_size_rows": 4 * MAX_ROWS,
+    "min_insert_block_size_bytes": 1 << 30,
+    "max_block_size": 4 * MAX_ROWS,
+    "max_insert_threads": 1,
+}
+_RATE_COLUMNS: Final = (
+    "rate_id", "price_source", "price_version", "currency", "provider", "model", "service_tier", "input", "cache_read",
+    "cache_write_5m", "cache_write_1h", "input_audio", "output", "output_audio", "reasoning", "request",
+    "cached_audio_apart",
+)  # fmt: skip
+
+
+class Tail(msgspec.Struct, frozen=True):
+    """The last stored record of a partition."""
+
+    last_offset: int
+    last_appended_ms: int
+
+
+class _Stretch(msgspec.Struct, frozen=True):
+    """The newest rows of one partition in event_log: what the last insert may have touched, and a block more."""
+
+    partition: int
+    first_offset: int = 0
+    last_offset: int = -1
+    first_appended_ms: int = 0
+    last_appended_ms: int = 0
+    calls: int = 0
+
+
+class LedgerTables:
+    """One writer's view; `name` tells its inserts from those of other trails on the same engine."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings = settings
+        self._database = f"`{settings.clickhouse_database}`"
+        self._insert_ids = f"{name}/{settings.clickhouse_database}/"
+        self._client: Client | None = None
+        self._known_rates: set[int] | None = None
+        # An insert whose caller gave it up still runs in its thread, and `recover` has to see what becomes of it.
+        self._busy = threading.Lock()
+
+    def close(self) -> None:
+        """Close the connections; the next call opens new ones."""
+        client, self._client, self._known_rates = self._client, None, None
+        if client is not None:
+            client.close()
+
+    def insert(self, block: Block) -> None:
+        """Write a block into both tables; returns once both hold it.
+
+        Raises:
+            EngineError: it is not known whether one, both or none of the tables hold it: `recover` tells.
+        """
+        with self._busy, engine_errors(self._settings):
+            self._ensure_rates(block.rates.values())
+            sink = pa.BufferOutputStream()
+            with pa.ipc.new_file(sink, block.table.schema) as arrow_file:
+                arrow_file.write_table(block.table, max_chunksize=block.table.num_rows)
+            summary = self._connected().raw_insert(
+                f"{self._database}.event_log",
+                block.table.schema.names,
+                # A buffer, not bytes: the client sends bytes once more when the connection breaks, and the first
+                # time may have landed.
+                sink.getvalue(),
+                settings={**_ONE_PART, "query_id": self._insert_id(block.last_offsets)},
+                # The file format ends with a footer: half a body is an error, never half a block.
+                fmt="Arrow",
+            )
+        if summary.written_rows < block.table.num_rows:
+            raise EngineError(
+                f"ClickHouse at {self._settings.clickhouse} took {summary.written_rows} of {block.table.num_rows} rows."
+            )
+
+    def recover(self, partitions: Collection[int]) -> dict[int, Tail]:
+        """Wait out earlier inserts, make `calls` equal to `event_log`, and return the last stored record by partition.
+
+        Raises:
+            EngineError: the engine cannot be reached or refuses.
+        """
+        with self._busy, engine_errors(self._settings):
+            self._known_rates = None
+            self._settle(partitions)
+            stretches = [self._stretch(partition) for partition in sorted(partitions)]
+            for stretch in stretches:
+                self._mend(stretch)
+        return {s.partition: Tail(s.last_offset, s.last_appended_ms) for s in stretches if s.last_offset >= 0}
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            self._client = connect(self._settings, timeout_s=INSERT_TIMEOUT_S)
+        return self._client
+
+    def _insert_id(self, partitions: Iterable[int]) -> str:
+        return f"{self._insert_ids}{uuid.uuid4()}/{','.join(map(str, sorted(partitions)))}"
+
+    def _ensure_rates(self, needed: Iterable[Rates]) -> None:
+        client = self._connected()
+        if self._known_rates is None:
+            rows = client.query(f"SELECT DISTINCT rate_id FROM {self._database}.model_rates").result_rows
+            self._known_rates = {row[0] for row in rows}
+        missing = [rates for rates in needed if rates.rate_id not in self._known_rates]
+        if missing:
+            rows = [[getattr(rates, column) for column in _RATE_COLUMNS] for rates in missing]
+            client.insert(f"{self._database}.model_rates", rows, _RATE_COLUMNS)
+            self._known_rates.update(rates.rate_id for rates in missing)
+
+    def _settle(self, partitions: Collection[int]) -> None:
+        """Return once no insert into these partitions runs any more: a writer that was killed leaves one behind."""
+        client = self._connected()
+        deadline_s = time.monotonic() + SETTLE_S
+        while running := self._running_inserts(partitions):
+            if time.monotonic() > deadline_s:
+                client.command("KILL QUERY WHERE query_id IN {ids:Array(String)} SYNC", {"ids": running})
+                deadline_s = time.monotonic() + SETTLE_S
+            time.sleep(0.05)
+
+    def _running_inserts(self, partitions: Collection[int]) -> list[str]:
+        rows = self._connected().query(
+            "SELECT query_id FROM system.processes WHERE startsWith(query_id, {name:String})",
+            {"name": self._insert_ids},
+        )
+        wanted = set(partitions)
+        ids = [str(row[0]) for row in rows.result_rows]
+        return [name for name in ids if not wanted.isdisjoint(map(int, name.rpartition("/")[2].split(",")))]
+
+    def _stretch(self, partition: int) -> _Stretch:
+        row = (
+            self._connected()
+            .query(
+                f"""
+            SELECT count(), min(kafka_offset), max(kafka_offset), toUnixTimestamp64Milli(min(appended_at)),
+                   toUnixTimestamp64Milli(argMax(appended_at, kafka_offset)), countIf(event_type = 'llm.call.completed'),
+                   uniqExact(kafka_offset)
+            FROM (
+                SELECT kafka_offset, appended_at, event_type FROM {self._database}.event_log
+                WHERE kafka_partition = {{partition:UInt32}} ORDER BY kafka_offset DESC LIMIT {{limit:UInt32}}
+            )
+            """,
+                {"partition": partition, "limit": 2 * MAX_ROWS},
+                {"optimize_read_in_order": 1},
+            )
+            .result_rows[0]
+        )
+        if row[0] != row[6]:
+            raise EngineError(
+                f"event_log holds offsets of partition {partition} twice between {row[1]} and {row[2]}: two writers wrote "
+                f"at once. Remove the second copies, then start the ledger writer again."
+            )
+        return _Stretch(partition, *row[1:6]) if row[0] else _Stretch(partition)
+
+    def _mend(self, stretch: _Stretch) -> None:
+        held = (
+            self._connected()
+            .query(
+                f"""
+            SELECT countIf(kafka_offset <= {{last:Int64}}), uniqExactIf(kafka_offset, kafka_offset <= {{last:Int64}}),
+                   countIf(kafka_offset > {{last:Int64}})
+            FROM {self._database}.calls WHERE {_IN_STRETCH}
+            """,
+                _parameters(stretch),
+            )
+            .result_rows[0]
+        )
+        inside, different, ahead = (int(count) for count in held)
+        if ahead or inside != different:
+            # Ahead: the view's part landed and the source's did not. Those rows come again, with the source.
+            first = stretch.first_offset if inside != different else stretch.last_offset + 1
+            self._connected().command(
+                f"DELETE FROM {self._database}.calls WHERE {_IN_STRETCH} AND kafka_offset >= {{from:Int64}}",
+                {**_parameters(stretch), "from": first},
+                settings={"lightweight_deletes_sync": 2},
+            )
+        if inside != stretch.calls:
+            self._fill(stretch)
+
+    def _fill(self, stretch: _Stretch) -> None:
+        """Run the view's own SELECT over what `calls` lacks."""
+        client = self._connected()
+        select = client.query(
+            "SELECT as_select FROM system.tables WHERE database = {database:String} AND name = 'calls_from_event_log'",
+            {"database": self._settings.clickhouse_database},
+        ).result_rows[0][0]
+        columns = ", ".join(row[0] for row in client.query(f"DESCRIBE TABLE ({select})").result_rows)
+        client.command(
+            f"""
+            INSERT INTO {self._database}.calls ({columns})
+            SELECT {columns} FROM ({select})
+            WHERE kafka_partition = {{partition:UInt32}} AND kafka_offset BETWEEN {{first:Int64}} AND {{last:Int64}}
+              AND kafka_offset NOT IN (SELECT kafka_offset FROM {self._database}.calls WHERE {_IN_STRETCH})
+            """,
+            _parameters(stretch),
+            settings={**_ONE_PART, "query_id": self._insert_id([stretch.partition])},
+        )
+
+
+# `appended_at` only prunes: the broker's clock may have stepped back a little within the stretch.
+_IN_STRETCH: Final = (
+    "kafka_partition = {partition:UInt32} AND kafka_offset >= {first:Int64}"
+    " AND appended_at >= fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC') - INTERVAL 1 HOUR"
+)
+
+
+def _parameters(stretch: _Stretch) -> dict[str, int]:
+    return {
+        "partition": stretch.partition,
+        "first": stretch.first_offset,
+        "last": stretch.last_offset,
+        "since_ms": max(stretch.first_appended_ms, 3_600_000),
+    }
