@@ -16,7 +16,7 @@ _CONTENT_HEX_CHARS: Final = 32
 """128 bits: collisions stay out of reach, and the column half as large."""
 KEY_PREFIXES: Final = (
     "sk-or-v1-", "sk-ant-", "sk-proj-", "sk-svcacct-", "sk-admin-", "sk-", "xai-", "gsk_", "pplx-", "AIza", "hf_",
-    "nvapi-", "r8_", "fw_", "tgp_v1_", "csk-", "dsk-", "co-", "ak-", "tt-", "hs-",
+    "nvapi-", "r8_", "fw_", "tgp_v1_", "csk-",
 )  # fmt: skip
 """How well-known providers' keys begin; longest match first."""
 

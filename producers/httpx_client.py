@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, requires
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -101,6 +100,8 @@ def _load(library: str) -> Any:
 
 @cache
 def _installed_library() -> str:
+    from importlib.metadata import PackageNotFoundError, requires  # a fifth of this module's import time
+
     try:
         needed = requires("openai") or []
     except PackageNotFoundError:

@@ -17,15 +17,16 @@ _IDENTITY: Final = (b"", b"identity")
 def wrap_transport(transport: TransportT, capture: Capture) -> TransportT:
     """Return the transport, recording every request through it; one that records already is returned as it is.
 
-    Bytes, timing and errors are the wrapped transport's own. For an async transport the result is async.
+    Bytes, timing and errors are the wrapped transport's own.
     """
-    if isinstance(transport, (RecordingTransport, AsyncRecordingTransport)):
+    if isinstance(transport, RecordingTransport):
         return transport
-    kind = AsyncRecordingTransport if hasattr(transport, "handle_async_request") else RecordingTransport
-    return cast("TransportT", kind(transport, capture))
+    return cast("TransportT", RecordingTransport(transport, capture))
 
 
-class _Wrapper:
+class RecordingTransport:
+    """A transport that records. Synchronous or asynchronous, whichever the wrapped one is; some are both."""
+
     def __init__(self, wrapped: Any, capture: Capture) -> None:
         self._wrapped = wrapped
         self._capture = capture
@@ -34,15 +35,6 @@ class _Wrapper:
         if name == "_wrapped":  # asked for before __init__, by copy or pickle
             raise AttributeError(name)
         return getattr(self._wrapped, name)
-
-    def _begin(self, request: Any) -> Attempt | None:
-        with _STARTING:
-            return self._capture.begin(_facts_of(request))
-        return None
-
-
-class RecordingTransport(_Wrapper):
-    """A synchronous transport that records."""
 
     def handle_request(self, request: Any) -> Any:
         """Send the request through the wrapped transport."""
@@ -57,25 +49,8 @@ class RecordingTransport(_Wrapper):
         _watch(response, attempt, _SyncStream)
         return response
 
-    def close(self) -> None:
-        """Close the wrapped transport."""
-        self._wrapped.close()
-
-    def __enter__(self) -> Self:
-        self._wrapped.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._wrapped.__exit__(kind, error, traceback)
-
-
-class AsyncRecordingTransport(_Wrapper):
-    """An asynchronous transport that records."""
-
     async def handle_async_request(self, request: Any) -> Any:
-        """Send the request through the wrapped transport."""
+        """As `handle_request`, awaited."""
         attempt = self._begin(request)
         if attempt is None:
             return await self._wrapped.handle_async_request(request)
@@ -87,9 +62,19 @@ class AsyncRecordingTransport(_Wrapper):
         _watch(response, attempt, _AsyncStream)
         return response
 
-    async def aclose(self) -> None:
-        """Close the wrapped transport."""
-        await self._wrapped.aclose()
+    def _begin(self, request: Any) -> Attempt | None:
+        with _STARTING:
+            return self._capture.begin(_facts_of(request))
+        return None
+
+    def __enter__(self) -> Self:
+        self._wrapped.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._wrapped.__exit__(kind, error, traceback)
 
     async def __aenter__(self) -> Self:
         await self._wrapped.__aenter__()
