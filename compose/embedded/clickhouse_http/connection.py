@@ -163,7 +163,9 @@ class ResultStream:
         self._open = True
 
     def fetch(self) -> bytes | None:
-        """Return the next block's bytes, None at the end. Blocks."""
+        """Return the next block's bytes, None at the end and ever after. Blocks."""
+        if not self._open:
+            return None
         try:
             block = self._handle.streaming_fetch_result(self._result)
         except RuntimeError as error:

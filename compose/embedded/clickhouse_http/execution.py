@@ -1,8 +1,8 @@
 """Execution: runs one request's statement on a leased connection, in a thread of its own."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from tokentrail.compose.embedded.clickhouse_http.accounts import Account
@@ -23,20 +23,38 @@ _HEAD_BYTES = 1 << 18
 _MAX_STATEMENT_BYTES = 256 << 20
 
 
-@dataclass(slots=True)
 class Answer:
-    """The result of a statement: whole in `outcome`, or still running in `stream`. Close it in either case."""
+    """The result of a statement: whole in `outcome`, or block by block. Close it in either case."""
 
-    format: str
-    outcome: Outcome | None = None
-    stream: ResultStream | None = None
-    _stack: ExitStack = field(default_factory=ExitStack)
+    def __init__(self, output_format: str, outcome: Outcome | None = None, stream: ResultStream | None = None) -> None:
+        self.format = output_format
+        self.outcome = outcome
+        self._stream = stream
+        self._lease = ExitStack()
+        # A client may go while a block is being fetched; the connection goes back only after that.
+        self._busy = threading.Lock()
+        # Before the first row an error is an error of the request, so this one is fetched before the status line.
+        self._first = stream.fetch() if stream else None
+
+    def hold(self, lease: ExitStack) -> None:
+        """Take the connection over until the last block."""
+        self._lease = lease
+
+    def next_block(self) -> bytes | None:
+        """Return the next block, None at the end. Blocks."""
+        with self._busy:
+            first, self._first = self._first, None
+            block = first if first is not None or self._stream is None else self._stream.fetch()
+        if block is None:
+            self.close()
+        return block
 
     def close(self) -> None:
         """End the query if it still runs, and give its connection back. Blocks."""
-        if self.stream:
-            self.stream.cancel()
-        self._stack.close()
+        with self._busy:
+            if self._stream:
+                self._stream.cancel()
+            self._lease.close()
 
 
 class Execution:
@@ -70,7 +88,8 @@ class Execution:
             if account.read_only or request.read_only_method or first_word(text) != "INSERT" or b"FILE" in head.upper():
                 check_statement(connection, account, text, only_reading=request.read_only_method)
             answer = _answer(connection, request, text)
-            answer._stack = stack.pop_all()  # noqa: SLF001 - the answer takes the lease over
+            if answer.outcome is None:
+                answer.hold(stack.pop_all())
             return answer
 
     def stop_reading(self, request: Request, owner: Account) -> None:

@@ -22,6 +22,17 @@ _STATUSES = {
     439: 503,  # CANNOT_SCHEDULE_TASK
 }
 
+# What a server has and chDB has not, by a piece of the engine's own message.
+_MISSING = {
+    "keeper_map_path_prefix": "table engine KeeperMap",
+    "without ZooKeeper": "replication",
+    "(CLUSTER_DOESNT_EXIST)": "clusters and no ON CLUSTER",
+    "(ACCESS_STORAGE_FOR_INSERTION_NOT_FOUND)": "user management",
+    "(UNKNOWN_ROLE)": "user management",
+    "'system.query_log'": "query_log",
+    "'system.zookeeper'": "Keeper",
+}
+
 
 class ClickHouseFailure(Exception):  # noqa: N818 - an answer to the client, not an error of this process
     """An error as a ClickHouse server words it; `code` is ClickHouse's number."""
@@ -48,6 +59,10 @@ def engine_failure(message: str, version: str) -> ClickHouseFailure:
     text = message[start:].strip() if start >= 0 else message.strip()
     found = _CODE.search(text)
     code = int(found.group(1)) if found else UNKNOWN_EXCEPTION
+    for sign, missing in _MISSING.items():
+        if sign in text:
+            text = f"{text} [The embedded engine has no {missing}: point TOKENTRAIL_CLICKHOUSE at a ClickHouse server.]"
+            break
     if not _VERSION_AT_END.search(text):
         text = f"{text} (version {version} (official build))"
     return ClickHouseFailure(code, text)

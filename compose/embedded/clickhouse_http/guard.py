@@ -22,7 +22,10 @@ _FORBIDDEN_TO_READERS = frozenset(
     ("hasColumnInTable", "reverseDNSQuery", "generateRandom", "fuzzJSON", "fuzzQuery", "values", "input", "format",
      "viewIfPermitted", "Python", "python", "ArrowStream", "arrowstream")
 )  # fmt: skip
+# chDB takes such a table, fails to start it, and from then on fails to open the directory.
+_STREAMING_ENGINE = re.compile(r"\bENGINE = (Kafka|NATS|RabbitMQ|FileLog|S3Queue|AzureQueue|MaterializedPostgreSQL)\b")
 _MAY_HIDE_A_NAME = re.compile(rb"file|eval|\\|outfile|infile", re.IGNORECASE)
+_DEFINING = frozenset(("CREATE", "ATTACH", "REPLACE"))
 _READERS_STATEMENTS = frozenset(("SELECT", "WITH", "EXPLAIN", "DESCRIBE", "DESC", "SHOW", "EXISTS", "FROM"))
 
 
@@ -47,7 +50,7 @@ def check_statement(connection: Connection, account: Account, text: bytes, *, on
             raise refusal(62, "SYNTAX_ERROR", "Syntax error: the statement cannot be parsed.")
         if kind != "READ_ONLY" or (account.read_only and word not in _READERS_STATEMENTS):
             raise read_only_refusal(by_method=not account.read_only)
-    if account.read_only or _MAY_HIDE_A_NAME.search(text):
+    if account.read_only or word in _DEFINING or _MAY_HIDE_A_NAME.search(text):
         _check_names(connection, account, text)
     if kind in ("CONTROL", "UNKNOWN"):
         connection.tainted = True
@@ -70,6 +73,9 @@ def _check_names(connection: Connection, account: Account, text: bytes) -> None:
     outside_literals = _LITERAL.sub("''", canonical)
     if re.search(r"\b(INTO OUTFILE|FROM INFILE)\b", outside_literals):
         raise refusal(48, "NOT_IMPLEMENTED", "INTO OUTFILE and FROM INFILE are not allowed over HTTP.")
+    if engine := _STREAMING_ENGINE.search(outside_literals):
+        reason = f"The embedded engine has no table engine {engine.group(1)}: point TOKENTRAIL_CLICKHOUSE at a ClickHouse server."
+        raise refusal(56, "UNKNOWN_STORAGE", reason)
     forbidden = _FORBIDDEN | _FORBIDDEN_TO_READERS if account.read_only else _FORBIDDEN
     for name in _NAME.finditer(outside_literals):
         found = name.group(1) or name.group(2) or ""

@@ -28,6 +28,8 @@ _T = TypeVar("_T")
 _THREADS = 24
 # Bodies up to this size stay in memory; a ledger block is about 20 MB.
 _MEMORY_BODY_BYTES = 64 << 20
+# Not worth a frame and a turn in another thread.
+_SMALL_BYTES = 1 << 10
 _CONTENT_TYPES = {
     "TabSeparated": "text/tab-separated-values; charset=UTF-8",
     "TSV": "text/tab-separated-values; charset=UTF-8",
@@ -109,6 +111,9 @@ class Front:
                 return body
             with body:
                 return await self._in_thread(_decompressed, encoding, body, self._spool)
+        except ConnectionError:
+            body.close()
+            raise
         except OSError as error:
             body.close()
             raise refusal(243, "NOT_ENOUGH_SPACE", f"Cannot take the request's body in: {error.strerror}.") from error
@@ -120,10 +125,13 @@ class Front:
         except asyncio.CancelledError:
             # The client has gone. What writes runs to its end; what only reads is of no use to anybody.
             running.add_done_callback(self._discard)
-            if request.cancel_on_disconnect:
-                self._threads.submit(self._execution.stop_reading, request, self._accounts.owner)
+            self._abandon(request)
             await asyncio.wait([running])
             raise
+
+    def _abandon(self, request: Request) -> None:
+        if request.cancel_on_disconnect:
+            self._threads.submit(self._execution.stop_reading, request, self._accounts.owner)
 
     def _discard(self, running: asyncio.Future[Answer]) -> None:
         if not running.cancelled() and running.exception() is None:
@@ -133,39 +141,35 @@ class Front:
         headers["X-ClickHouse-Format"] = answer.format
         headers["Content-Type"] = _CONTENT_TYPES.get(answer.format, "text/plain; charset=UTF-8")
         encoding = choose(http.headers.get("Accept-Encoding", "")) if request.compress_response else None
-        if encoding:
+        if answer.outcome is None:
+            try:
+                return await self._stream(http, answer, encoding, headers)
+            except BaseException:
+                # The client has gone before the end.
+                self._abandon(request)
+                self._threads.submit(answer.close)
+                raise
+        headers["X-ClickHouse-Summary"] = _summary(answer.outcome)
+        body = answer.outcome.body
+        if encoding and len(body) > _SMALL_BYTES:
+            body = await self._in_thread(_compressed, encoding, body)
             headers["Content-Encoding"] = encoding
-        try:
-            if answer.outcome is not None:
-                headers["X-ClickHouse-Summary"] = _summary(answer.outcome)
-                body = answer.outcome.body
-                if encoding and body:
-                    body = await self._in_thread(_compressed, encoding, body)
-                elif encoding:
-                    del headers["Content-Encoding"]
-                return web.Response(body=body, headers=headers)
-            return await self._stream(http, answer, encoding, headers)
-        finally:
-            await asyncio.shield(asyncio.ensure_future(self._in_thread(answer.close)))
+        return web.Response(body=body, headers=headers)
 
     async def _stream(self, http: web.Request, answer: Answer, encoding: str | None, headers: dict[str, str]) -> web.StreamResponse:
-        stream = answer.stream
-        if stream is None:
-            raise AssertionError("an answer has an outcome or a stream")
-        # The first block comes before the status line: an error until then is an error of the request.
-        block = await self._in_thread(stream.fetch)
         tag = secrets.token_hex(8)
         headers["X-ClickHouse-Exception-Tag"] = tag
         headers["X-ClickHouse-Summary"] = _summary(Outcome())
         encoder = Encoder(encoding) if encoding else None
+        if encoding:
+            headers["Content-Encoding"] = encoding
         response = web.StreamResponse(headers=headers)
         await response.prepare(http)
         try:
-            while block is not None:
+            while (block := await self._in_thread(answer.next_block)) is not None:
                 piece = await self._in_thread(encoder.compress, block) if encoder else block
                 if piece:
                     await response.write(piece)
-                block = await self._in_thread(stream.fetch)
             trailer = b""
         except ClickHouseFailure as failure:
             trailer = _exception_trailer(failure, tag)

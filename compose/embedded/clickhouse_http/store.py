@@ -1,11 +1,15 @@
 """The store: the one engine of this process, opened on its directory, and the connections to it."""
 
+import os
+import sys
+import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import IO, Any
 
 from chdb import _chdb
 
@@ -107,18 +111,33 @@ class Store:
         surplus.close()
 
 
-def _open(path: Path) -> object:
+def _open(path: Path) -> Any:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StackError(f"{path} cannot be made ({error.strerror}); choose another directory with --data.") from error
-    with as_file(files(__package__)) as package:
+    with as_file(files(__package__)) as package, tempfile.TemporaryFile() as complaints:
         try:
-            return _chdb.connect(f"{path}?config-file={package / 'engine.xml'}&users_config={package / 'accounts.xml'}")
+            with _stderr_to(complaints):
+                return _chdb.connect(f"{path}?config-file={package / 'engine.xml'}&users_config={package / 'accounts.xml'}")
         except RuntimeError as error:
-            reason = str(error)
+            complaints.seek(0)
+            reason = complaints.read().decode(errors="replace").strip() or str(error)
             if any(sign in reason for sign in _LOCKED_BY_ANOTHER):
                 raise AlreadyRunningError(
                     f"Another process has the ClickHouse data in {path} open; stop it, or give this one its own --data."
                 ) from error
             raise StackError(f"The ClickHouse engine cannot open {path}: {reason}") from error
+
+
+@contextmanager
+def _stderr_to(file: IO[bytes]) -> Iterator[None]:
+    # The engine tells why it cannot start on standard error alone.
+    sys.stderr.flush()
+    kept = os.dup(2)
+    os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
