@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from tokentrail.compose.trail_status import TrailStatus
 
 
-def status(as_json: JsonFlag = False) -> None:  # noqa: FBT002  # Typer's way to declare a flag
+def status(as_json: JsonFlag = False) -> None:
     """Show each part's lag, events, rows, dead letters and alerts. Exit status 1 if a service cannot be reached."""
     import msgspec
 
