@@ -8,6 +8,7 @@ from typing import Final
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
+from rich.table import Table
 
 from tokentrail.compose.demo.verdict import HeardAlert
 from tokentrail.schemas.alerts import Alert, AlertState, Severity
@@ -66,6 +67,10 @@ class Narrator:
     def say(self, text: str) -> None:
         """Print a line; Rich markup is heeded."""
         self.console.print(text, soft_wrap=True)
+
+    def show(self, table: Table) -> None:
+        """Print a table."""
+        self.console.print(table)
 
     @contextmanager
     def step(self, name: str, title: str) -> Iterator[Step]:

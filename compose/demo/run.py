@@ -12,6 +12,7 @@ from typing import Final, ParamSpec, TypeVar
 import msgspec
 
 from tokentrail.compose.demo.alert_feed import AlertFeed, listen_to_alerts
+from tokentrail.compose.demo.cost_table import read_demo_costs, tabulate_costs
 from tokentrail.compose.demo.history import KeyLabel, plan_history
 from tokentrail.compose.demo.incidents import INCIDENTS, expect_finding
 from tokentrail.compose.demo.lanes import Lanes
@@ -82,6 +83,7 @@ class Demo:
             expected = _expect(live)
             await self._await_alerts(feed, expected)
             ledger_calls = await self._settle_ledger(ledger, published)
+            self._narrator.show(tabulate_costs(await asyncio.to_thread(read_demo_costs, self._settings)))
         return summarize_run(
             calls_published=published,
             ledger_calls=ledger_calls,

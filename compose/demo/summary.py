@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -66,8 +65,8 @@ def write_summary(summary: Summary, path: Path) -> None:
         ) from error
 
 
-def print_summary(summary: Summary, console: Console) -> None:
-    """Print it as a table, with a last line that says whether all is well."""
+def tabulate_summary(summary: Summary) -> Table:
+    """Return it as a table."""
     table = Table(title="Summary", title_justify="left", show_header=False)
     table.add_row("calls published", f"{summary.calls_published:,}")
     table.add_row("calls in the ledger", f"{summary.ledger_calls:,}")
@@ -79,14 +78,13 @@ def print_summary(summary: Summary, console: Console) -> None:
         table.add_row("[red]alert on nothing[/]", f"{alert.rule}: {escape(alert.summary)}")
     if not summary.false_alerts:
         table.add_row("alerts on nothing", "none")
-    for step, seconds in summary.seconds.items():
-        table.add_row(f"seconds: {step}", f"{seconds:.1f}")
-    table.add_row("seconds: all", f"{summary.seconds_total:.1f}")
-    console.print(table)
-    console.print(_last_line(summary), soft_wrap=True)
+    steps = ", ".join(f"{step} {seconds:.1f}" for step, seconds in summary.seconds.items())
+    table.add_row("seconds", f"{summary.seconds_total:.1f} ({steps})")
+    return table
 
 
-def _last_line(summary: Summary) -> str:
+def conclude(summary: Summary) -> str:
+    """Return one sentence, in Rich markup, that says whether all is well, or what is not."""
     if summary.ok:
         return "[bold green]Every call is in the ledger, every incident was found, and nothing else fired.[/]"
     wrong = []

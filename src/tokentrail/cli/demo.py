@@ -63,7 +63,7 @@ def demo(
 async def _run(directory: Path, narrator: "Narrator", summary: Path, *, keep: bool) -> "Summary | None":
     """Return the outcome; None if Ctrl-C came before there was one."""
     from tokentrail.compose.demo.run import Demo, Scenario, start_stack
-    from tokentrail.compose.demo.summary import print_summary, write_summary
+    from tokentrail.compose.demo.summary import conclude, tabulate_summary, write_summary
     from tokentrail.compose.embedded.stop_signals import StopSignals
 
     signals = StopSignals()
@@ -73,7 +73,8 @@ async def _run(directory: Path, narrator: "Narrator", summary: Path, *, keep: bo
             signals.second = stack.kill_all
             outcome = await Demo(stack, narrator, Scenario.load()).play()
             write_summary(outcome, summary)
-            print_summary(outcome, narrator.console)
+            narrator.show(tabulate_summary(outcome))
+            narrator.say(conclude(outcome))
             if keep:
                 narrator.invite(stack.settings)
                 await stack.watch_disk()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tokentrail.compose.demo.summary import Summary, print_summary, summarize_run, write_summary
+from tokentrail.compose.demo.summary import Summary, conclude, summarize_run, tabulate_summary, write_summary
 from tokentrail.compose.demo.verdict import Verdict
 from tokentrail.errors import SettingsError
 
@@ -37,7 +37,14 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
         write_summary(summary(), tmp_path / "missing" / "summary.json")
 
 
-def test_the_screen_says_plainly_what_is_wrong() -> None:
+def test_the_last_sentence_says_plainly_what_is_wrong() -> None:
+    assert "10 calls were published, 9 are in the ledger" in conclude(summary(ledger_calls=9))
+    assert "every incident was found" in conclude(summary())
+
+
+def test_the_table_has_the_counts_and_the_seconds() -> None:
     console = Console(file=io.StringIO(), width=120)
-    print_summary(summary(ledger_calls=9), console)
-    assert "10 calls were published, 9 are in the ledger" in console.file.getvalue()  # type: ignore[attr-defined]
+    console.print(tabulate_summary(summary()))
+    screen = console.file.getvalue()  # type: ignore[attr-defined]  # a StringIO
+    assert "calls published" in screen
+    assert "2.0 (live 1.5)" in screen
