@@ -26,16 +26,19 @@ def read_demo_costs(settings: Settings) -> list[CostRow]:
 def tabulate_costs(rows: Sequence[CostRow]) -> Table:
     """Return the costs as a table with a sum at the end."""
     table = Table(title="Who spent what", title_justify="left", header_style="bold", show_footer=True)
-    total = sum((row.cost_usd or Decimal() for row in rows), Decimal())
-    table.add_column("department", footer="all")
-    table.add_column("model")
+    total_usd = sum((row.cost_usd or Decimal() for row in rows), Decimal())
+    table.add_column("department", footer="all", no_wrap=True)
+    table.add_column("model", no_wrap=True)
     table.add_column("calls", justify="right", footer=f"{sum(row.calls for row in rows):,}")
     table.add_column("errors", justify="right", footer=f"{sum(row.errors for row in rows):,}")
-    table.add_column("input tokens", justify="right", footer=f"{sum(row.input_tokens for row in rows):,}")
-    table.add_column("output tokens", justify="right", footer=f"{sum(row.output_tokens for row in rows):,}")
-    table.add_column("USD", justify="right", footer=f"{total:,.2f}")
+    table.add_column("tokens", justify="right", footer=f"{sum(map(_tokens, rows)):,}")
+    table.add_column("USD", justify="right", footer=f"{total_usd:,.2f}")
     for row in rows:
-        cost = "not priced" if row.cost_usd is None else f"{row.cost_usd:,.2f}"
-        tokens = (f"{row.input_tokens:,}", f"{row.output_tokens:,}")
-        table.add_row(*(str(row.group[name]) for name in BY), f"{row.calls:,}", f"{row.errors:,}", *tokens, cost)
+        cost = "unknown" if row.cost_usd is None else f"{row.cost_usd:,.2f}"
+        names = (str(row.group[name]) for name in BY)
+        table.add_row(*names, f"{row.calls:,}", f"{row.errors:,}", f"{_tokens(row):,}", cost)
     return table
+
+
+def _tokens(row: CostRow) -> int:
+    return row.input_tokens + row.output_tokens
