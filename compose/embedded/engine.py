@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 from aiohttp import web
-from chdb import _chdb
 
 from tokentrail.compose.embedded.clickhouse_http.accounts import Accounts
+from tokentrail.compose.embedded.clickhouse_http.native import native
 from tokentrail.compose.embedded.clickhouse_http.server import Front
 from tokentrail.compose.embedded.clickhouse_http.store import Store
 from tokentrail.errors import PortTakenError, StackError, TokentrailError
@@ -44,7 +44,7 @@ async def serve(data: Path, host: str, port: int) -> None:
     accounts = Accounts(load_settings())
     stopping = asyncio.Event()
     # chDB has put its own handlers in place; they would end the process in the middle of a write.
-    _chdb.reset_signal_handlers()
+    native.reset_signal_handlers()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     store = Store(data)

@@ -77,7 +77,11 @@ def _credentials(headers: Mapping[str, str], query: Mapping[str, str]) -> tuple[
             raise _denied("default") from error
         return user, password
     if scheme:
-        raise refusal(516, "AUTHENTICATION_FAILED", f"The embedded engine knows no {scheme} authentication: send user and password.")
+        raise refusal(
+            516,
+            "AUTHENTICATION_FAILED",
+            f"The embedded engine knows no {scheme} authentication: send user and password.",
+        )
     return query.get("user", "default"), query.get("password", "")
 
 

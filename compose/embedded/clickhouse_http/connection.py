@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, Self
 from urllib.parse import urlencode
 
-from chdb import _chdb  # the public wrapper re-encodes statements; these calls take their bytes as they are
-
 from tokentrail.compose.embedded.clickhouse_http.failures import engine_failure
+from tokentrail.compose.embedded.clickhouse_http.native import native
 
 # Large pieces: each append crosses into the engine once.
 _APPEND_BYTES = 8 << 20
@@ -41,7 +40,7 @@ class Connection:
         self._database: str | None = DEFAULT_DATABASE
         self.tainted = False
         """Whether a statement has left something behind: a temporary table, a SET, another database."""
-        self._handle = _chdb.connect(path + ("?" + urlencode(fixed) if fixed else ""))
+        self._handle = native.connect(path + ("?" + urlencode(fixed) if fixed else ""))
         try:
             self.run(f"SET ROLE {role}".encode())
         except BaseException:
@@ -53,7 +52,9 @@ class Connection:
         """Return the engine's version."""
         return self._version
 
-    def run(self, statement: bytes, output_format: str = "TabSeparated", params: Mapping[str, str] | None = None) -> Outcome:
+    def run(
+        self, statement: bytes, output_format: str = "TabSeparated", params: Mapping[str, str] | None = None
+    ) -> Outcome:
         """Run a statement to its end and return all of its result."""
         try:
             return _outcome(self._handle.query(statement, output_format, params=dict(params or {})))
@@ -64,7 +65,9 @@ class Connection:
     def stream(self, statement: bytes, output_format: str, params: Mapping[str, str]) -> "ResultStream":
         """Start a statement; its result is fetched block by block."""
         try:
-            return ResultStream(self._handle, self._handle.send_query(statement, output_format, params=dict(params)), self)
+            return ResultStream(
+                self._handle, self._handle.send_query(statement, output_format, params=dict(params)), self
+            )
         except RuntimeError as error:
             self.drop_leftovers()
             raise engine_failure(str(error), self._version) from error
@@ -143,7 +146,7 @@ class Connection:
         self._handle.close()
 
     def _current(self, name: str) -> str:
-        found = self.run(f"SELECT value FROM system.settings WHERE name = {_literal(name)}".encode(), "RawBLOB")
+        found = self.run(b"SELECT value FROM system.settings WHERE name = {name:String}", "RawBLOB", {"name": name})
         return found.body.decode()
 
     def __enter__(self) -> Self:

@@ -39,8 +39,7 @@ def decompress(encoding: str, source: BinaryIO, sink: BinaryIO) -> None:
             raise refusal(
                 48, "NOT_IMPLEMENTED", f"Unknown compression '{encoding}': this interface knows {', '.join(SUPPORTED)}."
             )
-        for piece in _frames(source, new_decoder):
-            sink.write(piece)
+        sink.writelines(_frames(source, new_decoder))
     except (RuntimeError, zlib.error, zstandard.ZstdError, cramjam.DecompressionError, EOFError) as error:
         raise _damaged(encoding, str(error)) from error
 
@@ -59,7 +58,9 @@ def _frames(source: BinaryIO, new_decoder: Callable[[], Any]) -> Iterator[bytes]
 
 
 def _damaged(encoding: str, detail: str) -> Exception:
-    return refusal(432, "UNKNOWN_CODEC" if not detail else "CANNOT_DECOMPRESS", f"Cannot decompress {encoding} body: {detail}.")
+    return refusal(
+        432, "UNKNOWN_CODEC" if not detail else "CANNOT_DECOMPRESS", f"Cannot decompress {encoding} body: {detail}."
+    )
 
 
 _DECODERS: dict[str, Callable[[], Any]] = {

@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 from tokentrail.compose.embedded.clickhouse_http.accounts import Account
 from tokentrail.compose.embedded.clickhouse_http.connection import Connection, Outcome, ResultStream
-from tokentrail.compose.embedded.clickhouse_http.failures import refusal
+from tokentrail.compose.embedded.clickhouse_http.failures import ClickHouseFailure, refusal
 from tokentrail.compose.embedded.clickhouse_http.guard import check_statement, read_only_refusal
 from tokentrail.compose.embedded.clickhouse_http.request import Request
 from tokentrail.compose.embedded.clickhouse_http.sessions import Sessions
@@ -16,7 +16,17 @@ from tokentrail.compose.embedded.clickhouse_http.store import Store
 
 # Formats whose blocks can be strung together: no header, no footer.
 _STREAMED_FORMATS = frozenset(
-    ("Native", "RowBinary", "TabSeparated", "TSV", "TabSeparatedRaw", "TSVRaw", "CSV", "JSONEachRow", "JSONCompactEachRow")
+    (
+        "Native",
+        "RowBinary",
+        "TabSeparated",
+        "TSV",
+        "TabSeparatedRaw",
+        "TSVRaw",
+        "CSV",
+        "JSONEachRow",
+        "JSONCompactEachRow",
+    )
 )
 _HEAD_BYTES = 1 << 18
 # A statement is held in memory as a whole; data after FORMAT is not and may be larger.
@@ -42,9 +52,13 @@ class Answer:
 
     def next_block(self) -> bytes | None:
         """Return the next block, None at the end. Blocks."""
-        with self._busy:
-            first, self._first = self._first, None
-            block = first if first is not None or self._stream is None else self._stream.fetch()
+        try:
+            with self._busy:
+                first, self._first = self._first, None
+                block = first if first is not None or self._stream is None else self._stream.fetch()
+        except ClickHouseFailure:
+            self.close()
+            raise
         if block is None:
             self.close()
         return block

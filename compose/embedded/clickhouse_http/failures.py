@@ -7,6 +7,7 @@ _NAME_AT_END = re.compile(r"\(([A-Z][A-Z0-9_]+)\)\s*$")
 _VERSION_AT_END = re.compile(r"\(version [^)]*\)\s*$")
 
 UNKNOWN_EXCEPTION = 1002
+_ACCESS_DENIED = 497
 
 # As src/Server/HTTP/exceptionCodeToHTTPStatus.cpp of ClickHouse has them; everything else is a 500.
 _BAD_REQUEST = (6, 15, 25, 26, 27, 36, 38, 41, 44, 53, 62, 69, 72, 117, 321, 427, 441, 675, 676)
@@ -63,6 +64,8 @@ def engine_failure(message: str, version: str) -> ClickHouseFailure:
         if sign in text:
             text = f"{text} [The embedded engine has no {missing}: point TOKENTRAIL_CLICKHOUSE at a ClickHouse server.]"
             break
+    if code == _ACCESS_DENIED and "READ ON FILE" in text:
+        text = f"{text} [In the database `default` the embedded engine takes a table that does not exist for a file.]"
     if not _VERSION_AT_END.search(text):
         text = f"{text} (version {version} (official build))"
     return ClickHouseFailure(code, text)

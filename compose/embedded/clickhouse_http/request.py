@@ -87,7 +87,9 @@ def parse_request(
         database=query.get("database") or headers.get("X-ClickHouse-Database") or None,
         default_format=query.get("default_format") or headers.get("X-ClickHouse-Format") or "TabSeparated",
         settings=settings,
-        params={name.removeprefix(_PARAM_PREFIX): value for name, value in query.items() if name.startswith(_PARAM_PREFIX)},
+        params={
+            name.removeprefix(_PARAM_PREFIX): value for name, value in query.items() if name.startswith(_PARAM_PREFIX)
+        },
         session=_session(query),
         read_only_method=method in ("GET", "HEAD"),
         wait_end=_is_on(query, "wait_end_of_query") or _is_on(query, "http_wait_end_of_query"),
@@ -130,5 +132,7 @@ def _session(query: Mapping[str, str]) -> Session | None:
     except ValueError as error:
         raise refusal(374, "INVALID_SESSION_TIMEOUT", f"Invalid session timeout: '{text}'.") from error
     if not 0 < timeout_s <= _MAX_SESSION_TIMEOUT_S:
-        raise refusal(374, "INVALID_SESSION_TIMEOUT", f"Session timeout '{text}' is not in (0, {_MAX_SESSION_TIMEOUT_S:.0f}].")
+        raise refusal(
+            374, "INVALID_SESSION_TIMEOUT", f"Session timeout '{text}' is not in (0, {_MAX_SESSION_TIMEOUT_S:.0f}]."
+        )
     return Session(session_id, timeout_s, _is_on(query, "session_check"), _is_on(query, "close_session"))

@@ -137,7 +137,9 @@ class Front:
         if not running.cancelled() and running.exception() is None:
             self._threads.submit(running.result().close)
 
-    async def _respond(self, http: web.Request, request: Request, answer: Answer, headers: dict[str, str]) -> web.StreamResponse:
+    async def _respond(
+        self, http: web.Request, request: Request, answer: Answer, headers: dict[str, str]
+    ) -> web.StreamResponse:
         headers["X-ClickHouse-Format"] = answer.format
         headers["Content-Type"] = _CONTENT_TYPES.get(answer.format, "text/plain; charset=UTF-8")
         encoding = choose(http.headers.get("Accept-Encoding", "")) if request.compress_response else None
@@ -156,7 +158,9 @@ class Front:
             headers["Content-Encoding"] = encoding
         return web.Response(body=body, headers=headers)
 
-    async def _stream(self, http: web.Request, answer: Answer, encoding: str | None, headers: dict[str, str]) -> web.StreamResponse:
+    async def _stream(
+        self, http: web.Request, answer: Answer, encoding: str | None, headers: dict[str, str]
+    ) -> web.StreamResponse:
         tag = secrets.token_hex(8)
         headers["X-ClickHouse-Exception-Tag"] = tag
         headers["X-ClickHouse-Summary"] = _summary(Outcome())
@@ -194,7 +198,12 @@ def _failed(failure: ClickHouseFailure, headers: dict[str, str]) -> web.Response
 
 def _exception_trailer(failure: ClickHouseFailure, tag: str) -> bytes:
     message = (failure.text + "\n").encode(errors="replace")
-    return b"\r\n__exception__\r\n%b\r\n%b%d %b\r\n__exception__\r\n" % (tag.encode(), message, len(message), tag.encode())
+    return b"\r\n__exception__\r\n%b\r\n%b%d %b\r\n__exception__\r\n" % (
+        tag.encode(),
+        message,
+        len(message),
+        tag.encode(),
+    )
 
 
 def _summary(outcome: Outcome) -> str:
@@ -229,5 +238,4 @@ def _decompressed(encoding: str, body: BinaryIO, directory: Path) -> BinaryIO:
 
 
 def _spooled(directory: Path) -> BinaryIO:
-    return cast(BinaryIO, tempfile.SpooledTemporaryFile(_MEMORY_BODY_BYTES, dir=directory))
-
+    return cast("BinaryIO", tempfile.SpooledTemporaryFile(_MEMORY_BODY_BYTES, dir=str(directory)))

@@ -11,11 +11,10 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import IO, Any
 
-from chdb import _chdb
-
 from tokentrail.compose.embedded.clickhouse_http.accounts import OWNER, READER_LIMITS, Account
 from tokentrail.compose.embedded.clickhouse_http.connection import DEFAULT_DATABASE, Connection
 from tokentrail.compose.embedded.clickhouse_http.failures import ClickHouseFailure
+from tokentrail.compose.embedded.clickhouse_http.native import native
 from tokentrail.errors import AlreadyRunningError, StackError
 
 # Connections kept open between requests; further ones are opened and closed with their request (0.5 ms).
@@ -119,7 +118,9 @@ def _open(path: Path) -> Any:
     with as_file(files(__package__)) as package, tempfile.TemporaryFile() as complaints:
         try:
             with _stderr_to(complaints):
-                return _chdb.connect(f"{path}?config-file={package / 'engine.xml'}&users_config={package / 'accounts.xml'}")
+                return native.connect(
+                    f"{path}?config-file={package / 'engine.xml'}&users_config={package / 'accounts.xml'}"
+                )
         except RuntimeError as error:
             complaints.seek(0)
             reason = complaints.read().decode(errors="replace").strip() or str(error)

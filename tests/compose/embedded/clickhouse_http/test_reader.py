@@ -1,0 +1,145 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture
+def table(client: Client) -> str:
+    client.command("CREATE TABLE trail.calls (x UInt64) ENGINE = MergeTree ORDER BY x")
+    client.insert("trail.calls", [[7]], column_names=["x"])
+    return "trail.calls"
+
+
+def test_a_reader_reads_with_clickhouse_connects_ordinary_client(
+    engine_process: Any, reader: Client, table: str
+) -> None:
+    assert reader.query("SELECT x FROM trail.calls WHERE x = {x:UInt64}", parameters={"x": 7}).result_rows == [(7,)]
+    assert reader.command(f"EXISTS TABLE {table}") == 1
+    assert reader.query(f"DESCRIBE TABLE {table}").result_rows[0][:2] == ("x", "UInt64")
+    assert reader.query("SELECT 'it''s file(1)' AS word").result_rows == [("it's file(1)",)]
+    assert engine_process.process.poll() is None
+
+
+@pytest.mark.usefixtures("table")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO trail.calls VALUES (1)",
+        "INSERT INTO trail.calls FORMAT CSV\n1",
+        "CREATE TABLE trail.other (x UInt8) ENGINE = Memory",
+        "CREATE TEMPORARY TABLE other (x UInt8)",
+        "CREATE VIEW trail.v AS SELECT 1",
+        "CREATE FUNCTION f AS x -> x",
+        "ALTER TABLE trail.calls DELETE WHERE 1",
+        "DROP TABLE trail.calls",
+        "TRUNCATE TABLE trail.calls",
+        "OPTIMIZE TABLE trail.calls",
+        "CHECK TABLE trail.calls",
+        "SYSTEM FLUSH LOGS",
+        "SYSTEM STOP MERGES",
+        "KILL QUERY WHERE 1",
+        "SET readonly = 0",
+        "SET max_result_rows = 0",
+        "SET ROLE owner",
+        "SET ROLE ALL",
+        "USE trail",
+        "SELECT 1; SET ROLE owner",
+        "SET ROLE owner; SELECT 1; nonsense",
+        "EXECUTE AS default SELECT 1",
+        "SELECT 1 SETTINGS readonly = 0",
+        "SELECT 1 SETTINGS max_result_rows = 0",
+        "INSERT INTO FUNCTION file('NEVER', CSV) SELECT 1",
+        "INSERT INTO trail.calls FROM INFILE '/etc/hostname' FORMAT CSV",
+        "SELECT 1 INTO OUTFILE 'NEVER'",
+        "BACKUP TABLE trail.calls TO File('NEVER')",
+        "SELECT * FROM system.users",
+        "SHOW CREATE USER default",
+    ],
+)
+def test_a_reader_changes_nothing(reader: Client, tmp_path: Path, statement: str) -> None:
+    with pytest.raises(DatabaseError, match=r"code: (62|164|497)\b"):
+        reader.command(statement.replace("NEVER", str(tmp_path / "never")))
+    assert reader.query("SELECT x FROM trail.calls").result_rows == [(7,)]
+    assert not list(tmp_path.iterdir())
+
+
+# It holds the reader's password.
+SECRET = "/proc/self/environ"
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT file('SECRET')",
+        "SELECT `file`('SECRET')",
+        "SELECT \"fi\\x6ce\"('SECRET')",
+        "SELECT /**/ file /* x */ ('SECRET')",
+        "SELECT arrayMap(file, ['SECRET'])",
+        "WITH (p -> file(p)) AS f SELECT f('SECRET')",
+        "EXPLAIN SELECT file('SECRET')",
+        "DESCRIBE (SELECT file('SECRET'))",
+        "SHOW TABLES WHERE name = file('SECRET')",
+        "SELECT * FROM view(SELECT file('SECRET'))",
+        "SELECT * FROM eval('SELECT fi' || 'le(\\'SECRET\\')')",
+        "SELECT x FROM generateRandom('x String ALIAS file(\\'SECRET\\')') LIMIT 1",
+        "SELECT * FROM values('y UInt8, x String DEFAULT file(\\'SECRET\\')', (1, ''))",
+        "SELECT * FROM format(CSV, 'y UInt8, x String DEFAULT file(\\'SECRET\\')', '1')",
+        "SELECT * FROM file('SECRET', LineAsString)",
+        "DESCRIBE file('SECRET', LineAsString)",
+        "SELECT * FROM `SECRET`",
+        "SELECT * FROM default.`SECRET`",
+        "SELECT * FROM fileCluster('c', 'SECRET')",
+        "SELECT * FROM executable('cat', TSV, 'x String')",
+        "SELECT * FROM python('os')",
+        "SELECT * FROM url('http://127.0.0.1:1/', LineAsString)",
+        "SELECT * FROM s3('http://127.0.0.1:1/bucket/a', 'TSV', 'x String')",
+        "SELECT * FROM hdfs('hdfs://127.0.0.1:1/a', 'TSV', 'x String')",
+        "SELECT * FROM remote('127.0.0.1', system.one)",
+        "SELECT * FROM mysql('127.0.0.1:1', 'a', 'b', 'c', 'd')",
+        "SELECT * FROM postgresql('127.0.0.1:1', 'a', 'b', 'c', 'd')",
+        "SELECT * FROM mongodb('127.0.0.1:1', 'a', 'b', 'c', 'd', 'x String')",
+        "SELECT * FROM redis('127.0.0.1:1', 'k', 'k String')",
+        "SELECT * FROM sqlite('NEVER', 't')",
+        "SELECT * FROM odbc('a', 'b', 'c')",
+        "SELECT hasColumnInTable('127.0.0.1:1', 'user', 'password', 'a', 'b', 'c')",
+        "SELECT reverseDNSQuery('127.0.0.1')",
+    ],
+)
+def test_a_reader_reaches_no_file_and_no_host(reader: Client, statement: str) -> None:
+    with pytest.raises(DatabaseError) as refused:
+        reader.command(statement.replace("SECRET", SECRET))
+    assert "TOKENTRAIL_CLICKHOUSE_READER_PASSWORD" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [
+        ("SELECT number FROM numbers(1000001)", 396),
+        ("SELECT count() FROM numbers(2000000000)", 158),
+        ("SELECT groupArray(number) FROM numbers(300000000)", 241),
+    ],
+)
+def test_a_readers_query_has_limits(reader: Client, statement: str, code: int) -> None:
+    with pytest.raises(DatabaseError, match=f"code: {code}"):
+        reader.query(statement)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("max_result_rows", "0"), ("max_memory_usage", "99999999999"), ("readonly", "0"), ("max_threads", "64")],
+)
+def test_a_readers_limits_can_be_lowered_and_never_raised(engine_process: Any, name: str, value: str) -> None:
+    reading = {"username": "tokentrail_reader", "password": "read me"}
+    with engine_process.client(**reading) as reader:
+        reader.params[name] = value
+        with pytest.raises(DatabaseError, match="code: 164"):
+            reader.query("SELECT 1")
+        reader.params.pop(name)
+        reader.params["max_result_rows"] = "2"
+        with pytest.raises(DatabaseError, match="code: 396"):
+            reader.query("SELECT number FROM numbers(3)")
