@@ -1,8 +1,8 @@
 """The ledger writer: llm.calls into event_log and calls, each record exactly once, whatever dies in between.
 
-The tables themselves are the offset store: what a partition's next record is, event_log says. Offsets committed to Kafka
-follow behind and only show lag. One block is on its way to the engine while the next ones are read and decoded; while
-the engine is away, reading pauses and nothing is lost.
+The tables themselves are the offset store: what a partition's next record is, event_log says. Offsets committed to
+Kafka follow behind and only show lag. One block is on its way to the engine while the next ones are read and decoded;
+while the engine is away, reading pauses and nothing is lost.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ MAX_BACKLOG_BLOCKS: Final = 3
 FETCH_RECORDS: Final = 4_000
 """Decoded in one go, some 40 ms; the consumer's heartbeat must not wait for more."""
 RELEASE_S: Final = 20
-"""How long a partition that is taken away waits for its insert; what is still running then, the next owner waits for."""
+"""How long a partition that is taken away waits for its insert; the next owner waits for what still runs then."""
 REPORT_S: Final = 1.0
 
 _log = logging.getLogger(__name__)
@@ -53,8 +53,9 @@ class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
             max_partition_fetch_bytes=4 * 1_048_576,
             fetch_max_bytes=32 * 1_048_576,
             fetch_max_wait_ms=100,
-            session_timeout_ms=15_000,
-            heartbeat_interval_ms=3_000,
+            # Short: a writer that was killed holds its partitions for so long. One that was only slow loses nothing.
+            session_timeout_ms=6_000,
+            heartbeat_interval_ms=2_000,
         )
         self._stopping = asyncio.Event()
         self._strangers: set[TopicPartition] = set()
@@ -174,9 +175,8 @@ class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         for tp in strangers:
             tail = tails.get(tp.partition)
             if tail is not None and ends[tp] <= tail.last_offset:
-                raise self._other_topic(
-                    tp.partition, f"Kafka's end offset is {ends[tp]}, event_log's last {tail.last_offset}"
-                )
+                detail = f"Kafka's end offset is {ends[tp]}, event_log's last {tail.last_offset}"
+                raise self._other_topic(tp.partition, detail)
             # From the last stored record on, not behind it: it must still be the same one.
             self._consumer.seek(tp, tail.last_offset if tail else 0)
             self._next_offset[tp.partition] = tail.last_offset + 1 if tail else 0
@@ -188,8 +188,8 @@ class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
 
     def _other_topic(self, partition: int, detail: str) -> BrokerError:
         return BrokerError(
-            f"{self._topic}[{partition}] is not the topic that this ledger was filled from: {detail}. It was created anew "
-            f"or lost data; give the new topic a ledger of its own (TOKENTRAIL_CLICKHOUSE_DATABASE), or another prefix."
+            f"{self._topic}[{partition}] is not the topic that this ledger was filled from: {detail}. It was created "
+            f"anew or lost data; name a new database for it (TOKENTRAIL_CLICKHOUSE_DATABASE)."
         )
 
     async def _write_due(self) -> None:

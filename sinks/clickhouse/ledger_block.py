@@ -35,6 +35,9 @@ SCHEMA: Final = pa.schema(
     ]
 )
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
+# What DateTime64 can hold and every reader can show; the payload keeps what the event really says.
+_EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(2261, 1, 1, tzinfo=UTC)
 
 
 class Record(Protocol):
@@ -49,9 +52,7 @@ class Chunk(msgspec.Struct, frozen=True):
     """Rows of one Kafka partition and one month, in order of offset."""
 
     partition: int
-    first_offset: int
     last_offset: int
-    last_appended_ms: int
     month: tuple[int, int]
     rows: pa.RecordBatch
     size_bytes: int
@@ -80,69 +81,68 @@ class Block(msgspec.Struct, frozen=True):
 
 
 def read_chunks(partition: int, records: Sequence[Record], prices: PriceBook) -> list[Chunk]:
-    """Decode, hash and price records of one partition; one chunk, more where the month turns."""
-    first, last = _month(records[0].timestamp), _month(records[-1].timestamp)
-    if first == last and (len(records) < 3 or min(r.timestamp for r in records) >= records[0].timestamp):
-        return [_chunk(partition, records, prices)]
+    """Decode, hash and price records of one partition, at least one; one chunk, more where the month turns."""
     runs: list[list[Record]] = []
+    begin_ms = end_ms = 0
     for record in records:
-        if runs and _month(runs[-1][0].timestamp) == _month(record.timestamp):
-            runs[-1].append(record)
-        else:
-            runs.append([record])
+        if not begin_ms <= record.timestamp < end_ms:
+            begin_ms, end_ms = _month_bounds_ms(record.timestamp)
+            runs.append([])
+        runs[-1].append(record)
     return [_chunk(partition, run, prices) for run in runs]
 
 
 def _chunk(partition: int, records: Sequence[Record], prices: PriceBook) -> Chunk:
     payloads = [record.value or b"" for record in records]
-    occurred, types, rejections, rate_ids = [], [], [], []
-    rates: dict[int, Rates] = {}
-    for record, payload in zip(records, payloads, strict=True):
-        event = decode_event(payload)
-        rate_id = 0
-        if type(event) is CallCompleted:
-            occurred.append(event.occurred_at)
-            types.append(COMPLETED)
-            rejections.append("")
-            found = prices.rates_for(event, _priced_at(event.occurred_at, record.timestamp))
-            if found is not None:
-                rate_id = found.rate_id
-                rates[rate_id] = found
-        elif isinstance(event, Rejected):
-            occurred.append(_EPOCH)
-            types.append("")
-            rejections.append(event.reason.value)
-        elif isinstance(event, Watermark):
-            occurred.append(event.watermark)
-            types.append(WATERMARK)
-            rejections.append("")
-        else:
-            occurred.append(event.occurred_at)
-            types.append(STARTED)
-            rejections.append("")
-        rate_ids.append(rate_id)
+    stamps, rates = _read_events(records, payloads, prices)
     columns = [
         [partition] * len(records),
         [record.offset for record in records],
         [record.timestamp for record in records],
-        occurred,
-        types,
-        rejections,
-        rate_ids,
+        *zip(*stamps, strict=True),
         payloads,
         [sha256(payload).digest() for payload in payloads],
     ]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
     return Chunk(
         partition=partition,
-        first_offset=records[0].offset,
         last_offset=records[-1].offset,
-        last_appended_ms=records[-1].timestamp,
         month=_month(records[-1].timestamp),
         rows=pa.RecordBatch.from_arrays(arrays, schema=SCHEMA),
         size_bytes=sum(map(len, payloads)),
         rates=rates,
     )
+
+
+_Stamp = tuple[datetime, str, str, int]
+"""occurred_at, event_type, rejection, rate_id."""
+
+
+def _read_events(
+    records: Sequence[Record], payloads: list[bytes], prices: PriceBook
+) -> tuple[list[_Stamp], dict[int, Rates]]:
+    stamps: list[_Stamp] = []
+    rates: dict[int, Rates] = {}
+    for record, payload in zip(records, payloads, strict=True):
+        event = decode_event(payload)
+        if type(event) is CallCompleted:
+            found = prices.rates_for(event, _priced_at(event.occurred_at, record.timestamp))
+            rate_id = 0
+            if found is not None:
+                rate_id = found.rate_id
+                rates[rate_id] = found
+            stamps.append((_storable(event.occurred_at), COMPLETED, "", rate_id))
+        elif isinstance(event, Rejected):
+            stamps.append((_EPOCH, "", event.reason.value, 0))
+        elif isinstance(event, Watermark):
+            stamps.append((_storable(event.watermark), WATERMARK, "", 0))
+        else:
+            stamps.append((_storable(event.occurred_at), STARTED, "", 0))
+    return stamps, rates
+
+
+def _storable(moment: datetime) -> datetime:
+    return moment if _EARLIEST <= moment <= _LATEST else (_EARLIEST if moment < _EARLIEST else _LATEST)
 
 
 def _priced_at(occurred_at: datetime, appended_ms: int) -> datetime:
@@ -155,6 +155,12 @@ def _priced_at(occurred_at: datetime, appended_ms: int) -> datetime:
 def _month(appended_ms: int) -> tuple[int, int]:
     moment = datetime.fromtimestamp(appended_ms / 1000, UTC)
     return moment.year, moment.month
+
+
+def _month_bounds_ms(appended_ms: int) -> tuple[int, int]:
+    year, month = _month(appended_ms)
+    begin, end = datetime(year, month, 1, tzinfo=UTC), datetime(year + month // 12, month % 12 + 1, 1, tzinfo=UTC)
+    return int(begin.timestamp() * 1000), int(end.timestamp() * 1000)
 
 
 class Backlog:

@@ -1,8 +1,8 @@
-"""The ledger's two tables as the writer sees them: insert a block, ask what is stored, mend what a crash left half done.
+"""The ledger's two tables as the writer sees them: insert a block, ask what is stored, mend what a crash left.
 
 Every insert is one part per table, so each table holds all of a block or nothing of it. A crash between the two leaves
-`calls` behind or ahead of `event_log` by at most the last block of a partition; `recover` makes them equal. All of it is
-blocking and safe to repeat.
+`calls` behind or ahead of `event_log` by at most the last block of a partition; `recover` makes them equal. Everything
+here is blocking and safe to repeat.
 """
 
 import threading
@@ -132,7 +132,7 @@ class LedgerTables:
     def _ensure_rates(self, needed: Iterable[Rates]) -> None:
         client = self._connected()
         if self._known_rates is None:
-            rows = client.query(f"SELECT DISTINCT rate_id FROM {self._database}.model_rates").result_rows
+            rows = client.query(f"SELECT DISTINCT rate_id FROM {self._database}.model_rates").result_rows  # noqa: S608  # the name is checked by Settings
             self._known_rates = {row[0] for row in rows}
         missing = [rates for rates in needed if rates.rate_id not in self._known_rates]
         if missing:
@@ -165,13 +165,13 @@ class LedgerTables:
             .query(
                 f"""
             SELECT count(), min(kafka_offset), max(kafka_offset), toUnixTimestamp64Milli(min(appended_at)),
-                   toUnixTimestamp64Milli(argMax(appended_at, kafka_offset)), countIf(event_type = 'llm.call.completed'),
-                   uniqExact(kafka_offset)
+                   toUnixTimestamp64Milli(argMax(appended_at, kafka_offset)),
+                   countIf(event_type = 'llm.call.completed'), uniqExact(kafka_offset)
             FROM (
                 SELECT kafka_offset, appended_at, event_type FROM {self._database}.event_log
                 WHERE kafka_partition = {{partition:UInt32}} ORDER BY kafka_offset DESC LIMIT {{limit:UInt32}}
             )
-            """,
+            """,  # noqa: S608  # the name is checked by Settings
                 {"partition": partition, "limit": 2 * MAX_ROWS},
                 {"optimize_read_in_order": 1},
             )
@@ -179,8 +179,8 @@ class LedgerTables:
         )
         if row[0] != row[6]:
             raise EngineError(
-                f"event_log holds offsets of partition {partition} twice between {row[1]} and {row[2]}: two writers wrote "
-                f"at once. Remove the second copies, then start the ledger writer again."
+                f"event_log holds offsets of partition {partition} twice between {row[1]} and {row[2]}: two writers "
+                f"wrote at once. Remove the second copies, then start the ledger writer again."
             )
         return _Stretch(partition, *row[1:6]) if row[0] else _Stretch(partition)
 
@@ -192,7 +192,7 @@ class LedgerTables:
             SELECT countIf(kafka_offset <= {{last:Int64}}), uniqExactIf(kafka_offset, kafka_offset <= {{last:Int64}}),
                    countIf(kafka_offset > {{last:Int64}})
             FROM {self._database}.calls WHERE {_IN_STRETCH}
-            """,
+            """,  # noqa: S608  # the name is checked by Settings
                 _parameters(stretch),
             )
             .result_rows[0]
@@ -202,7 +202,7 @@ class LedgerTables:
             # Ahead: the view's part landed and the source's did not. Those rows come again, with the source.
             first = stretch.first_offset if inside != different else stretch.last_offset + 1
             self._connected().command(
-                f"DELETE FROM {self._database}.calls WHERE {_IN_STRETCH} AND kafka_offset >= {{from:Int64}}",
+                f"DELETE FROM {self._database}.calls WHERE {_IN_STRETCH} AND kafka_offset >= {{from:Int64}}",  # noqa: S608  # the name is checked by Settings
                 {**_parameters(stretch), "from": first},
                 settings={"lightweight_deletes_sync": 2},
             )
@@ -223,7 +223,7 @@ class LedgerTables:
             SELECT {columns} FROM ({select})
             WHERE kafka_partition = {{partition:UInt32}} AND kafka_offset BETWEEN {{first:Int64}} AND {{last:Int64}}
               AND kafka_offset NOT IN (SELECT kafka_offset FROM {self._database}.calls WHERE {_IN_STRETCH})
-            """,
+            """,  # noqa: S608  # the name is checked by Settings
             _parameters(stretch),
             settings={**_ONE_PART, "query_id": self._insert_id([stretch.partition])},
         )

@@ -1,0 +1,132 @@
+"""What calls cost, by whom and when: one value object, turned into one statement with bound parameters."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from tokentrail.errors import TokentrailError
+from tokentrail.settings import Settings
+from tokentrail.sinks.clickhouse.connection import connect, engine_errors
+
+COLUMNS: Final[Mapping[str, str]] = {
+    "department": "call.department",
+    "feature": "call.feature",
+    "user": "call.user_id",
+    "key": "call.api_key_id",
+    "model": "call.model",
+    "provider": "call.provider",
+    "service": "call.service",
+    "environment": "call.environment",
+}
+"""What costs can be grouped and filtered by, and the column of `calls` behind it."""
+PERIODS: Final[Mapping[str, str]] = {"day": "toDate(call.time)", "hour": "toStartOfHour(call.time)"}
+"""What costs can be grouped by besides; UTC."""
+
+MEASURES: Final = ("calls", "errors", "input_tokens", "output_tokens", "cost_usd", "unpriced_calls")
+_MEASURES_SQL: Final = """\
+    count() AS calls,
+    countIf(call.status != 'SUCCESS') AS errors,
+    sum(ifNull(call.input_tokens, 0)) AS input_tokens,
+    sum(ifNull(call.output_tokens, 0)) AS output_tokens,
+    sum(call.cost_usd) AS cost_usd,
+    countIf(call.cost_usd IS NULL AND (
+        call.status IN ('SUCCESS', 'ABORTED') OR call.input_tokens > 0 OR call.output_tokens > 0
+    )) AS unpriced_calls"""
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+
+
+class CostQueryError(TokentrailError):
+    """The question names something that costs are not kept by."""
+
+
+class CostRow(msgspec.Struct, frozen=True):
+    """One group. `cost_usd` is None where no call of it could be priced; `unpriced_calls` are not in `cost_usd`."""
+
+    group: dict[str, Any]
+    calls: int
+    errors: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None
+    unpriced_calls: int
+
+
+class CostQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """A question. `since` <= the call's time < `until`; a filter takes the calls that equal its value."""
+
+    by: tuple[str, ...] = ()
+    since: datetime
+    until: datetime | None = None
+    filters: dict[str, str] = {}
+
+    def to_sql(self, database: str) -> tuple[str, dict[str, Any]]:
+        """Return the statement and its parameters.
+
+        Raises:
+            CostQueryError: `by` or `filters` names something unknown.
+        """
+        groups = [(name, self._expression(name)) for name in self.by]
+        conditions, parameters = self._conditions()
+        lines = [f"    {expression} AS `{name}`," for name, expression in groups]
+        sql = "\n".join(
+            ["SELECT", *lines, _MEASURES_SQL, f"FROM `{database}`.calls AS call", f"WHERE {' AND '.join(conditions)}"]
+        )
+        if groups:
+            names = [f"`{name}`" for name in self.by]
+            periods = [f"`{name}`" for name in self.by if name in PERIODS]
+            order = [*periods, "cost_usd DESC", "calls DESC", *names]
+            sql += f"\nGROUP BY {', '.join(names)}\nORDER BY {', '.join(order)}"
+        return sql, parameters
+
+    def _conditions(self) -> tuple[list[str], dict[str, Any]]:
+        # `appended_at` says nothing more than `time`; it is what partitions are pruned by.
+        conditions = [
+            "call.time >= fromUnixTimestamp64Micro({since_us:Int64}, 'UTC')",
+            "call.appended_at >= fromUnixTimestamp64Micro({since_us:Int64}, 'UTC') - INTERVAL 5 MINUTE",
+        ]
+        parameters: dict[str, Any] = {"since_us": _microseconds(self.since)}
+        if self.until is not None:
+            conditions += [
+                "call.time < fromUnixTimestamp64Micro({until_us:Int64}, 'UTC')",
+                "call.appended_at < fromUnixTimestamp64Micro({until_us:Int64}, 'UTC') + INTERVAL 7 DAY",
+            ]
+            parameters["until_us"] = _microseconds(self.until)
+        for name, value in self.filters.items():
+            if name not in COLUMNS:
+                raise CostQueryError(f"Costs cannot be filtered by {name!r}; choose from {', '.join(COLUMNS)}.")
+            conditions.append(f"{COLUMNS[name]} = {{where_{name}:String}}")
+            parameters[f"where_{name}"] = value
+        return conditions, parameters
+
+    @staticmethod
+    def _expression(name: str) -> str:
+        expression = COLUMNS.get(name) or PERIODS.get(name)
+        if expression is None:
+            raise CostQueryError(f"Costs are not kept by {name!r}; choose from {', '.join((*COLUMNS, *PERIODS))}.")
+        return expression
+
+
+def read_costs(settings: Settings, query: CostQuery) -> list[CostRow]:
+    """Ask the ledger; the dearest group first, within each period where the question has one. Blocking.
+
+    Raises:
+        CostQueryError: the question names something unknown.
+        EngineError: the engine cannot be reached or refuses.
+    """
+    sql, parameters = query.to_sql(settings.clickhouse_database)
+    client = connect(settings)
+    try:
+        with engine_errors(settings):
+            rows = client.query(sql, parameters).result_rows
+    finally:
+        client.close()
+    width = len(query.by)
+    return [CostRow(dict(zip(query.by, row[:width], strict=True)), *row[width:]) for row in rows]
+
+
+def _microseconds(moment: datetime) -> int:
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return (aware - _EPOCH) // timedelta(microseconds=1)
