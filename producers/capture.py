@@ -216,7 +216,6 @@ class Attempt:
             with _READING:
                 self._read_rest()
             self._conclude(error, complete=complete)
-            scrub_part(self._call, self._secrets)
             scrub_part(outcome, self._secrets)
             self._recorder.completed(self._call, outcome)
 

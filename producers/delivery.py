@@ -17,9 +17,13 @@ BATCH_BYTES: Final = 524_288
 ROUND_RECORDS: Final = 10_000
 _REQUEST_TIMEOUT_MS: Final = 20_000
 _CONNECT_TIMEOUT_S: Final = 30.0
+_PATIENCE_S: Final = 5.0
 _STOP_TIMEOUT_S: Final = 5.0
 _BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _KNOWN_KEYS: Final = 10_000
+_REFUSALS: Final = frozenset(
+    ("MessageSizeTooLargeError", "RecordTooLargeError", "InvalidRecordError", "RecordListTooLargeError")
+)
 _log = logging.getLogger("tokentrail")
 
 
@@ -32,10 +36,6 @@ class DeliveryLoop(asyncio.SelectorEventLoop):
     async def getaddrinfo(self, *args: Any, **kwargs: Any) -> Any:
         """As `socket.getaddrinfo`, on the spot."""
         return socket.getaddrinfo(*args, **kwargs)
-
-
-class Refused(Exception):  # noqa: N818 - a signal between two functions of this file, not an error of ours
-    """The broker refuses one record, and will refuse it again."""
 
 
 class Delivery:
@@ -55,7 +55,7 @@ class Delivery:
         self._producer: AIOKafkaProducer | None = None
         self._partitions: list[int] = []
         self._partition_of: dict[bytes, int] = {}
-        self._single = False
+        self._batch_bytes = BATCH_BYTES
         self._warned = False
         self.retries = 0
         """How often a round had to be tried again."""
@@ -65,27 +65,34 @@ class Delivery:
     async def deliver(self, records: list[Record]) -> None:
         """Return when every record is acknowledged, or refused for good. Tries for ever; cancel it to give up."""
         attempt = 0
-        while records:
-            try:
-                records = await self._try(records)
-            except asyncio.CancelledError:
-                raise
-            except Exception as error:  # noqa: BLE001 - whatever it is, the records are still to be delivered
-                self._note(error)
-                await self._drop_producer()
-                await asyncio.sleep(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)])
-                attempt += 1
-                continue
-            if records:
-                self.retries += 1
-                await self._drop_producer()
-                await asyncio.sleep(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)])
-                attempt += 1
+        while True:
+            records = await self._patiently(records)
+            if not records:
+                break
+            self.retries += 1
+            await self._drop_producer()
+            await asyncio.sleep(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)])
+            attempt += 1
         self._note(None)
 
     async def close(self) -> None:
         """Let go of the broker; what is on its way has been awaited by `deliver`."""
         await self._drop_producer()
+
+    async def _patiently(self, records: list[Record]) -> list[Record]:
+        """Try once, however long it takes, and tell when it takes long: aiokafka waits for a lost broker in silence."""
+        trying = asyncio.ensure_future(self._try(records))
+        try:
+            done, _ = await asyncio.wait({trying}, timeout=_PATIENCE_S)
+            if not done:
+                self._note(TimeoutError(f"no acknowledgement for {_PATIENCE_S:.0f} s"))
+            return await trying
+        except asyncio.CancelledError:
+            trying.cancel()
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the records are still to be delivered
+            self._note(error)
+            return records
 
     async def _try(self, records: list[Record]) -> list[Record]:
         """Send each partition's records; return those that have to be sent again, in order."""
@@ -106,36 +113,42 @@ class Delivery:
         """Send one partition's records, one batch after the other; return what is not acknowledged."""
         sent = 0
         while sent < len(records):
-            batch = producer.create_batch()
-            end = sent
-            while end < len(records):
-                record = records[end]
-                if (end > sent and self._single) or batch.append(
-                    timestamp=None, key=record.key, value=record.value, headers=record.headers
-                ) is None:
-                    break
-                end += 1
-            batch.close()
+            batch, end = self._fill(producer, records, sent)
             try:
                 acknowledged = await producer.send_batch(batch, self._topic, partition=partition)
                 await acknowledged
-            except Exception as error:  # noqa: BLE001 - kept, and tried again with a new producer
-                return self._after_refusal(error, records[sent:end], records[end:])
+            except Exception as error:  # noqa: BLE001 - the records are kept, and tried again with a new producer
+                self._note(error)
+                refused = type(error).__name__ in _REFUSALS and self._blame(end - sent)
+                return records[sent + 1 :] if refused else records[sent:]
             self._settle(end - sent)
             sent = end
         return []
 
-    def _after_refusal(self, error: Exception, batch: list[Record], rest: list[Record]) -> list[Record]:
-        self._note(error)
-        if type(error).__name__ not in ("MessageSizeTooLargeError", "RecordTooLargeError", "InvalidRecordError"):
-            return batch + rest
-        if len(batch) > 1:  # find the one that is to blame
-            self._single = True
-            return batch + rest
-        self._single = False
+    def _fill(self, producer: "AIOKafkaProducer", records: list[Record], start: int) -> tuple[Any, int]:
+        """Return a batch that begins with record `start`, and the number of the first record that is not in it."""
+        batch = producer.create_batch()
+        room, end = self._batch_bytes, start
+        while end < len(records):
+            record = records[end]
+            room -= len(record.value)
+            if room < 0 and end > start:
+                break
+            if batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers) is None:
+                break
+            end += 1
+        batch.close()
+        return batch, end
+
+    def _blame(self, batch_records: int) -> bool:
+        """The broker refuses a batch for what is in it: cut smaller ones, until one record is to blame (True)."""
+        if batch_records > 1:
+            self._batch_bytes = max(1, self._batch_bytes // 8)
+            return False
+        self._batch_bytes = BATCH_BYTES
         self._refuse("refused_by_broker", 1)
         self._settle(1)
-        return rest
+        return True
 
     async def _connected(self) -> "AIOKafkaProducer":
         from aiokafka import AIOKafkaProducer

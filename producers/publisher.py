@@ -21,6 +21,7 @@ from tokentrail.settings import Settings
 EXIT_DEADLINE_S: Final = 2.0
 """How long a program that ends waits for its last events."""
 _LINGER_S: Final = 0.015
+_RESTART_S: Final = 1.0
 _ENOUGH_RECORDS: Final = 500
 """With so many waiting, a batch is worth sending at once."""
 _WAKING: Final = guarded("waking the publisher")
@@ -161,19 +162,25 @@ class Publisher:
                 self._thread.start()
 
     def _run(self) -> None:
-        with _RUNNING:
-            quiet_this_thread()
-            loop = DeliveryLoop()
-            loop.set_exception_handler(lambda _loop, _context: None)  # told by `last_error`, not in the host's log
-            self._loop = loop
-            try:
-                self._stop = loop.create_task(self._publish())
-                with suppress(asyncio.CancelledError):
-                    loop.run_until_complete(self._stop)
-                loop.run_until_complete(self._delivery.close())
-            finally:
-                self._loop = None
-                loop.close()
+        while not self._closing:
+            with _RUNNING:
+                self._run_loop()
+            if not self._closing:  # it failed to start: perhaps the next time
+                time.sleep(_RESTART_S)
+
+    def _run_loop(self) -> None:
+        quiet_this_thread()
+        loop = DeliveryLoop()
+        loop.set_exception_handler(lambda _loop, _context: None)  # told by `last_error`, not in the host's log
+        self._loop = loop
+        try:
+            self._stop = loop.create_task(self._publish())
+            with suppress(asyncio.CancelledError):
+                loop.run_until_complete(self._stop)
+            loop.run_until_complete(self._delivery.close())
+        finally:
+            self._loop = None
+            loop.close()
 
     async def _publish(self) -> None:
         self._work = work = asyncio.Event()

@@ -25,15 +25,17 @@ def scrub_text(text: str, secrets: tuple[str, ...]) -> str:
 
 
 def scrub_part(part: msgspec.Struct, secrets: tuple[str, ...]) -> None:
-    """Replace the given keys in every text of a call or an outcome, in place. Costs one search where there is none."""
+    """Replace the given keys in every text of a call or an outcome, in place."""
     known = tuple(secret for secret in secrets if len(secret) >= _MIN_SECRET_CHARS)
     if not known:
         return
-    text = repr(part)
-    if not any(secret in text for secret in known):
-        return
     for name in part.__struct_fields__:
-        setattr(part, name, _scrub_value(getattr(part, name), known))
+        value = getattr(part, name)
+        if value is None or isinstance(value, (bool, int, float)):
+            continue
+        scrubbed = _scrub_value(value, known)
+        if scrubbed is not value:
+            setattr(part, name, scrubbed)
 
 
 def _scrub_value(value: Any, secrets: tuple[str, ...]) -> Any:

@@ -7,15 +7,15 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 
 import pytest
 
+from tokentrail.producers.fingerprints import Fingerprints
 from tokentrail.producers.recorder import Recorder
-from tokentrail.producers.records import Record
 from tokentrail.schemas.decoding import Rejected, decode_event
 from tokentrail.schemas.events import CallCompleted, CallStarted
 
-KEY = "sk-proj-0123456789abcdefghijklmnopqrstuvwxyzABCD"
 USAGE = {
     "prompt_tokens": 120,
     "completion_tokens": 30,
@@ -62,7 +62,7 @@ def _chunks(model: str, *, with_usage: bool) -> list[dict[str, object]]:
 
 class _Provider(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    attempts: Counter[str] = Counter()
+    attempts: ClassVar[Counter[str]] = Counter()
     release = threading.Event()
 
     def log_message(self, *_: object) -> None:
@@ -150,11 +150,16 @@ def _fresh_provider() -> None:
     _Provider.attempts.clear()
 
 
+@pytest.fixture(autouse=True)
+def _pepper_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokentrail.producers.httpx_client.default_fingerprints", lambda: Fingerprints(b"of the tests"))
+
+
 class Trail:
     """A recorder with everything it has recorded."""
 
     def __init__(self) -> None:
-        self.records: list[Record] = []
+        self.records: list[Any] = []
         self.recorder = Recorder(self.records.append, service="checkout", environment="test")
 
     @property

@@ -2,10 +2,10 @@
 
 import hashlib
 import hmac
-import os
 import re
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -16,7 +16,6 @@ from tokentrail.producers.calls import Call, Outcome
 from tokentrail.producers.capture import Capture, CaptureOptions, RequestFacts
 from tokentrail.producers.fingerprints import Fingerprints, key_hint
 from tokentrail.producers.recorder import Recorder
-from tokentrail.producers.records import Record
 from tokentrail.producers.scrubbing import scrub_part, scrub_text
 
 alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
@@ -30,7 +29,7 @@ keys = st.builds(
 @given(keys, st.sampled_from(["authorization", "api-key", "x-api-key"]), st.text(max_size=20))
 def test_a_key_is_in_no_event_however_it_is_echoed(key: str, header: str, noise: str) -> None:
     assume(len(set(key)) > 5)  # 0000… is in every first event's prev_hash
-    records: list[Record] = []
+    records: list[Any] = []
     capture = Capture(
         lambda: Recorder(records.append),
         lambda: Fingerprints(b"pepper"),
@@ -104,7 +103,7 @@ def test_a_pepper_of_ones_own_is_kept_private_and_found_again(tmp_path: Path) ->
 
     assert fingerprints._kept_pepper(path) == first
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert os.listdir(path.parent) == ["pepper"]
+    assert [entry.name for entry in path.parent.iterdir()] == ["pepper"]
 
 
 def test_without_a_place_to_keep_it_the_pepper_serves_this_process(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import socket
-from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -12,6 +11,7 @@ import openai
 import pytest
 
 import tokentrail
+from tokentrail.producers.recorder import Recorder
 from tokentrail.schemas.events import Status, UsageSource
 
 KEY = "sk-proj-0123456789abcdefghijklmnopqrstuvwxyzABCD"
@@ -263,7 +263,7 @@ async def test_async_errors_are_raised_and_recorded(async_client: Any, trail: An
 
 async def test_cancellation_is_passed_on_and_recorded(async_client: Any, trail: Any) -> None:
     asking = asyncio.create_task(async_client.chat.completions.create(model="slow", messages=MESSAGES))
-    while not trail.records:
+    while not trail.records:  # noqa: ASYNC110 - the recorder knows no events of asyncio
         await asyncio.sleep(0)
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -293,23 +293,21 @@ def test_a_shim_that_fails_everywhere_changes_nothing_for_the_caller(
 
     ask: dict[str, Any] = {"model": "gpt-x", "messages": MESSAGES}
     expected = bare.chat.completions.create(**ask)
-    places: list[Callable[[], None]] = [
-        lambda: monkeypatch.setattr("tokentrail.producers.capture.read_request", explode),
-        lambda: monkeypatch.setattr("tokentrail.producers.capture.AnswerFacts.read_answer", explode),
-        lambda: monkeypatch.setattr("tokentrail.producers.capture.AnswerFacts.read_chunk", explode),
-        lambda: monkeypatch.setattr("tokentrail.producers.capture.Attempt.answered", explode),
-        lambda: monkeypatch.setattr("tokentrail.producers.recorder.Recorder.completed", explode),
-        lambda: monkeypatch.setattr("tokentrail.producers.recorder.Recorder.started", explode),
-    ]
-    for break_something in places:
-        with monkeypatch.context():
-            break_something()
-            recorder: Any = __import__("tokentrail.producers.recorder", fromlist=["Recorder"]).Recorder(lambda _: True)
-            http_client = tokentrail.httpx_client(library=library, recorder=recorder)
+    fragile = (
+        "capture.read_request",
+        "capture.AnswerFacts.read_answer",
+        "capture.AnswerFacts.read_chunk",
+        "capture.Attempt.answered",
+        "recorder.Recorder.completed",
+        "recorder.Recorder.started",
+    )
+    for name in fragile:
+        with monkeypatch.context() as patch:
+            patch.setattr(f"tokentrail.producers.{name}", explode)
+            http_client: Any = tokentrail.httpx_client(library=library, recorder=Recorder(lambda _: True))
             with openai.OpenAI(base_url=provider_url, api_key=KEY, http_client=http_client) as client:
                 assert client.chat.completions.create(**ask) == expected
                 assert len(list(client.chat.completions.create(**ask, stream=True))) == 7
-        monkeypatch.undo()
 
     assert KEY not in caplog.text
 

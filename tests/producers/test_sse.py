@@ -1,5 +1,7 @@
 """Server-sent events come in pieces of any size."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,7 +23,7 @@ def test_the_cut_of_the_stream_changes_nothing(texts: list[str], newline: str, c
         stream += f"event: e{number}{newline}data: {text}{newline}id: 1{newline}{newline}"
     body = stream.encode()[: None if ended else -len(newline.encode())]
     edges = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
-    pieces = [body[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [body[start:end] for start, end in pairwise(edges)]
 
     assert read_all(pieces) == [text.encode() for text in texts]
 
