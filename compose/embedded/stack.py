@@ -20,7 +20,7 @@ from tokentrail.compose.embedded import disk
 from tokentrail.compose.embedded.data_lock import data_lock
 from tokentrail.compose.embedded.jars import ensure_jars
 from tokentrail.compose.embedded.part import PartState, PartStatus
-from tokentrail.compose.embedded.stack_plan import KAFKA, WORKERS, StackPlan
+from tokentrail.compose.embedded.stack_plan import KAFKA, LEDGER, WORKERS, StackPlan
 from tokentrail.compose.embedded.stack_state import PartReport, StackState, remove_state, write_state
 from tokentrail.compose.embedded.supervisor import Supervisor
 from tokentrail.compose.environ import worker_environ
@@ -84,6 +84,7 @@ class Stack:
         await self._supervisor.start(*self._plan.services(self.environ))
         if self._plan.parts & WORKERS:
             await self._step("topics", self._create_topics())
+        if LEDGER in self._plan.parts:
             await self._step("migrations", asyncio.to_thread(self._migrate))
         await self._supervisor.start(*self._plan.workers(self.environ))
 

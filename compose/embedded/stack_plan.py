@@ -16,8 +16,9 @@ from tokentrail.settings import Settings
 
 KAFKA: Final = "kafka"
 ENGINE: Final = "engine"
+LEDGER: Final = "ledger"
 WORKER_MODULES: Final = {
-    "ledger": "tokentrail.sinks.clickhouse.ledger_worker",
+    LEDGER: "tokentrail.sinks.clickhouse.ledger_worker",
     "slice": "tokentrail.processors.slice_worker",
     "watch": "tokentrail.processors.watch_worker",
 }
