@@ -22,10 +22,11 @@ _CLICKHOUSE_PORT = 8123
 def up(
     data: Annotated[Path | None, typer.Option(help="Where the stack keeps its data.")] = None,
     kafka_port: Annotated[
-        int | None, typer.Option(help=f"Kafka's port on loopback; {_KAFKA_PORT} if not given.")
+        int | None, typer.Option(help=f"Kafka's port on loopback; {_KAFKA_PORT} if not given; 0: a free one.")
     ] = None,
     clickhouse_port: Annotated[
-        int | None, typer.Option(help=f"ClickHouse's port on loopback; {_CLICKHOUSE_PORT} if not given.")
+        int | None,
+        typer.Option(help=f"ClickHouse's port on loopback; {_CLICKHOUSE_PORT} if not given; 0: a free one."),
     ] = None,
 ) -> None:
     """Run Kafka, ClickHouse and the workers on this machine until Ctrl-C.
@@ -60,8 +61,8 @@ def _plan(settings: "Settings", data: Path | None, kafka_port: int | None, click
         data=data or settings.data,
         settings=settings,
         parts=WORKERS | {part for part, wanted in own.items() if wanted},
-        kafka_port=kafka_port or _KAFKA_PORT,
-        clickhouse_port=clickhouse_port or _CLICKHOUSE_PORT,
+        kafka_port=_KAFKA_PORT if kafka_port is None else kafka_port,
+        clickhouse_port=_CLICKHOUSE_PORT if clickhouse_port is None else clickhouse_port,
     )
 
 
