@@ -29,6 +29,7 @@ _BATCH: Final = "batch"
 # Models that bill output which our usage cannot tell from text, at many times the price of text.
 _UNTOLD_OUTPUT: Final = ("output_image_mtok", "output_video_mtok")
 _DAY_SECONDS: Final = 86_400
+_RATE_DIGITS: Final = 9
 
 
 class PublicPrices:
@@ -102,9 +103,10 @@ def _rates(price: ModelPrice, above_input_tokens: int, blank: Rates) -> Rates:
 
     def rate(*keys: str) -> Decimal | None:
         value = next((found for key in keys if (found := getattr(price, key)) is not None), None)
-        if not isinstance(value, TieredPrices):
-            return cast("Decimal | None", value)
-        return next((tier.price for tier in reversed(value.tiers) if above_input_tokens >= tier.start), value.base)
+        if isinstance(value, TieredPrices):
+            value = next((tier.price for tier in reversed(value.tiers) if above_input_tokens >= tier.start), value.base)
+        # The snapshot carries a few rates like 0.18000000000000002.
+        return None if value is None else round(cast("Decimal", value), _RATE_DIGITS)
 
     return msgspec.structs.replace(
         blank,

@@ -51,12 +51,22 @@ def engine_errors(settings: Settings) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
-        raise EngineError(f"ClickHouse at {settings.clickhouse} cannot be reached: {_first_line(error)}") from error
+        raise EngineError(
+            f"ClickHouse at {settings.clickhouse} cannot be reached ({_root(error)}); "
+            f"check TOKENTRAIL_CLICKHOUSE and that it runs."
+        ) from error
     except ClickHouseError as error:
         raise EngineError(f"ClickHouse at {settings.clickhouse} refused: {_first_line(error)}") from error
     except OSError as error:
         raise EngineError(f"The connection to ClickHouse at {settings.clickhouse} broke: {error}") from error
 
 
-def _first_line(error: Exception) -> str:
+def _root(error: BaseException) -> str:
+    """Return what lies at the bottom: "Connection refused", not the client's account of its attempts."""
+    while (deeper := error.__cause__ or error.__context__) is not None:
+        error = deeper
+    return getattr(error, "strerror", None) or _first_line(error)
+
+
+def _first_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0][:2000]

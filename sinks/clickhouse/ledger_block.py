@@ -43,9 +43,20 @@ _LATEST: Final = datetime(2261, 1, 1, tzinfo=UTC)
 class Record(Protocol):
     """What is taken of a Kafka record; `timestamp` is the broker's append time in ms."""
 
-    offset: int
-    timestamp: int
-    value: bytes | None
+    @property
+    def offset(self) -> int:
+        """Position in its partition."""
+        ...
+
+    @property
+    def timestamp(self) -> int:
+        """Append time in ms."""
+        ...
+
+    @property
+    def value(self) -> bytes | None:
+        """The event's bytes; None in a tombstone."""
+        ...
 
 
 class Chunk(msgspec.Struct, frozen=True):

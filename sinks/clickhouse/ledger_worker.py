@@ -16,6 +16,9 @@ from tokentrail.sinks.clickhouse.ledger import LedgerWriter
 def main() -> None:
     """Write the ledger until SIGTERM or SIGINT; a user's mistake ends with one sentence and exit status 1."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # Their warnings repeat what the writer says in a sentence of its own.
+    for name in ("urllib3", "clickhouse_connect"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     try:
         settings = load_settings()
         asyncio.run(_serve(settings))

@@ -8,17 +8,23 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaProducer
+from typer.testing import CliRunner
 
+from tokentrail.cli.main import app
+from tokentrail.errors import EngineError, TokentrailError
+from tokentrail.processors.pricing import PriceBook
+from tokentrail.processors.pricing_public import PublicPrices
 from tokentrail.schemas.events import GENESIS_HASH, CallCompleted, CallStarted, Usage
 from tokentrail.schemas.topics import CALLS
-from tokentrail.settings import Settings
+from tokentrail.settings import Settings, current_settings
 from tokentrail.sinks.clickhouse.connection import connect
+from tokentrail.sinks.clickhouse.ledger_block import Backlog, Block, read_chunks
 
 encode = msgspec.json.Encoder().encode
 
@@ -69,6 +75,21 @@ async def publish(settings: Settings, payloads: Iterable[bytes | None], pause_ev
         await asyncio.gather(*sent)
 
 
+class Record(NamedTuple):
+    offset: int
+    timestamp: int
+    value: bytes | None
+
+
+def block_of(first: int, payloads: list[bytes | None], partition: int = 0) -> Block:
+    now_ms = int(datetime.now(UTC).timestamp() * 1000)
+    records = [Record(first + at, now_ms, payload) for at, payload in enumerate(payloads)]
+    backlog = Backlog()
+    for chunk in read_chunks(partition, records, PriceBook(PublicPrices())):
+        backlog.add(chunk, 0)
+    return backlog.take_block()
+
+
 class Worker:
     """One ledger writer process."""
 
@@ -107,7 +128,7 @@ def running_worker(environ: dict[str, str]) -> Iterator[Worker]:
 
 
 def offsets(settings: Settings, table: str) -> Counter[tuple[int, int]]:
-    return Counter(rows(settings, f"SELECT kafka_partition, kafka_offset FROM {table}"))
+    return Counter(rows(settings, f"SELECT kafka_partition, kafka_offset FROM {table}"))  # noqa: S608  # the table is one of two
 
 
 def rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
@@ -121,9 +142,32 @@ def rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
 
 def wait_for_rows(settings: Settings, archived: int, calls: int, timeout_s: float = 60) -> None:
     deadline = time.monotonic() + timeout_s
+    held: tuple[int, ...] = ()
     while time.monotonic() < deadline:
-        held = rows(settings, "SELECT (SELECT count() FROM event_log), (SELECT count() FROM calls)")[0]
-        if held[0] >= archived and held[1] >= calls:
-            return
+        # The engine may be starting again after a kill.
+        with suppress(EngineError):
+            held = rows(settings, "SELECT (SELECT count() FROM event_log), (SELECT count() FROM calls)")[0]
+            if held[0] >= archived and held[1] >= calls:
+                return
         time.sleep(0.1)
     raise AssertionError(f"event_log and calls hold {held}, not {archived} and {calls}")
+
+
+class Answer(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run_command(environ: dict[str, str], *arguments: str) -> Answer:
+    """Run `tokentrail` with these arguments in this process, wide enough that no table breaks its lines."""
+    current_settings.cache_clear()
+    try:
+        result = CliRunner().invoke(app, list(arguments), env={**environ, "COLUMNS": "300"})
+    finally:
+        current_settings.cache_clear()
+    if isinstance(result.exception, TokentrailError):
+        return Answer(1, result.stdout, str(result.exception))
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return Answer(result.exit_code, result.stdout, result.stderr)

@@ -1,0 +1,84 @@
+"""The schema's migrations on a real engine."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+import pytest
+from ledger_log import rows
+
+from tokentrail.errors import EngineError, MigrationError
+from tokentrail.settings import Settings
+from tokentrail.sinks.clickhouse.connection import connect
+from tokentrail.sinks.clickhouse.migrations import ONE_NODE, apply_migrations, migrate, shipped_migrations
+
+TABLES = {"event_log", "model_rates", "calls", "calls_from_event_log", "schema_migrations"}
+
+
+def tables(settings: Settings) -> set[str]:
+    return {row[0] for row in rows(settings, "SHOW TABLES")}
+
+
+@pytest.mark.engine
+def test_migrating_makes_the_tables_once(settings: Settings) -> None:
+    assert migrate(settings) == [migration.name for migration in shipped_migrations()]
+    assert tables(settings) == TABLES
+    assert migrate(settings) == []
+
+
+@pytest.mark.engine
+def test_two_at_once_do_no_harm(settings: Settings) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(migrate, [settings] * 2))
+    assert tables(settings) == TABLES
+    assert migrate(settings) == []
+
+
+@pytest.mark.engine
+def test_every_statement_may_be_run_twice(settings: Settings) -> None:
+    migrate(settings)
+    client = connect(settings)
+    client.command(f"TRUNCATE TABLE {settings.clickhouse_database}.schema_migrations")
+    client.close()
+    assert len(migrate(settings)) == len(shipped_migrations())
+
+
+@pytest.mark.engine
+def test_an_edited_migration_is_refused(settings: Settings) -> None:
+    migrate(settings)
+    first, *others = shipped_migrations()
+    edited = [msgspec.structs.replace(first, sql=first.sql + "\n-- changed"), *others]
+    client = connect(settings)
+    with pytest.raises(MigrationError, match=r"0001_event_log\.sql is not the file"):
+        apply_migrations(client, settings.clickhouse_database, edited, ONE_NODE, settings)
+    client.close()
+
+
+@pytest.mark.engine
+def test_a_database_of_a_newer_version_is_refused(settings: Settings) -> None:
+    migrate(settings)
+    client = connect(settings)
+    with pytest.raises(MigrationError, match="newer Tokentrail"):
+        apply_migrations(client, settings.clickhouse_database, shipped_migrations()[:-1], ONE_NODE, settings)
+    client.close()
+
+
+def test_an_absent_engine_is_told_in_one_sentence(settings: Settings) -> None:
+    with pytest.raises(EngineError, match=r"cannot be reached .*Connection refused.*; check TOKENTRAIL_CLICKHOUSE"):
+        migrate(settings)
+
+
+def test_names_are_numbered_in_order() -> None:
+    numbers = [int(migration.name.partition("_")[0]) for migration in shipped_migrations()]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_the_same_files_serve_a_cluster() -> None:
+    words = {
+        "database": "`d`",
+        "on_cluster": "ON CLUSTER c",
+        "merge_tree": "ReplicatedMergeTree",
+        "replacing_merge_tree": "ReplicatedReplacingMergeTree",
+    }
+    statements = [statement for migration in shipped_migrations() for statement in migration.statements(words)]
+    assert all("ON CLUSTER c" in statement for statement in statements)
+    assert all("$" not in statement for statement in statements)
