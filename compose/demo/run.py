@@ -3,13 +3,11 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
-
-import msgspec
 
 from tokentrail.compose.demo.alert_feed import AlertFeed, listen_to_alerts
 from tokentrail.compose.demo.cost_table import read_demo_costs, tabulate_costs
@@ -23,7 +21,7 @@ from tokentrail.compose.demo.narration import Narrator
 from tokentrail.compose.demo.provider_process import run_provider
 from tokentrail.compose.demo.summary import Summary, summarize_run
 from tokentrail.compose.demo.tenants import TEAMS, attribute_calls
-from tokentrail.compose.demo.trace import TraceCall, read_trace
+from tokentrail.compose.demo.trace import TraceCall
 from tokentrail.compose.demo.verdict import ExpectedIncident, judge_alerts
 from tokentrail.compose.embedded.stack import Stack, running_stack
 from tokentrail.compose.embedded.stack_plan import StackPlan
@@ -43,24 +41,13 @@ _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 
-class Scenario(msgspec.Struct, frozen=True):
-    """What the demo plays: the trace, or the beginning of it."""
-
-    trace: list[TraceCall]
-
-    @classmethod
-    def load(cls) -> "Scenario":
-        """Read the shipped hour."""
-        return cls(read_trace())
-
-
 class Demo:
     """One run over a stack that is up."""
 
-    def __init__(self, stack: Stack, narrator: Narrator, scenario: Scenario) -> None:
+    def __init__(self, stack: Stack, narrator: Narrator, trace: Sequence[TraceCall]) -> None:
         self._settings = stack.settings
         self._narrator = narrator
-        self._trace = scenario.trace
+        self._trace = trace
         self._stop = threading.Event()
 
     async def play(self) -> Summary:
@@ -88,7 +75,7 @@ class Demo:
             calls_published=published,
             ledger_calls=ledger_calls,
             verdict=judge_alerts(expected, feed.heard),
-            seconds=self._narrator.seconds,
+            seconds=dict(self._narrator.seconds),
             seconds_total=self._narrator.elapsed_s(),
         )
 

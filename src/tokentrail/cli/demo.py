@@ -62,8 +62,9 @@ def demo(
 
 async def _run(directory: Path, narrator: "Narrator", summary: Path, *, keep: bool) -> "Summary | None":
     """Return the outcome; None if Ctrl-C came before there was one."""
-    from tokentrail.compose.demo.run import Demo, Scenario, start_stack
+    from tokentrail.compose.demo.run import Demo, start_stack
     from tokentrail.compose.demo.summary import conclude, tabulate_summary, write_summary
+    from tokentrail.compose.demo.trace import read_trace
     from tokentrail.compose.embedded.stop_signals import StopSignals
 
     signals = StopSignals()
@@ -71,7 +72,7 @@ async def _run(directory: Path, narrator: "Narrator", summary: Path, *, keep: bo
     try:
         async with signals, start_stack(directory, narrator) as stack:
             signals.second = stack.kill_all
-            outcome = await Demo(stack, narrator, Scenario.load()).play()
+            outcome = await Demo(stack, narrator, read_trace()).play()
             write_summary(outcome, summary)
             narrator.show(tabulate_summary(outcome))
             narrator.say(conclude(outcome))
