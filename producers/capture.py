@@ -23,7 +23,7 @@ from tokentrail.producers.openai_wire import (
     usage_of,
 )
 from tokentrail.producers.providers import operation_of, provider_of
-from tokentrail.producers.scrubbing import scrub_part, scrub_text
+from tokentrail.producers.scrubbing import scrub_text
 from tokentrail.producers.sse import SseParser
 from tokentrail.schemas.events import Status, UsageSource
 
@@ -74,6 +74,7 @@ class Capture:
         self._fingerprints = fingerprints
         self._options = options
         self._monotonic = monotonic
+        self._last_key: tuple[str, str, str] | None = None
 
     def begin(self, request: RequestFacts) -> Attempt:
         """Record that the request is about to leave, and return its attempt."""
@@ -81,14 +82,15 @@ class Capture:
         headers = request.headers
         method, key = _credentials(headers)
         endpoint = request.path.partition(b"?")[0].partition(b"#")[0]
+        key_id, hint = self._identify(key, fingerprints) if key else (None, None)
         body = RequestBody() if request.body is None else read_request(request.body)
         request_hash = fingerprints.request_hash(endpoint, request.body) if request.body else None
         retry_count = _number(headers.get(b"x-stainless-retry-count"))
         call = Call(
             logical_call_id=_logical_call(request_hash or "", retry_count or 0),
             user_agent=_header(headers, b"user-agent"),
-            api_key_id=fingerprints.key_id(key) if key else None,
-            api_key_hint=key_hint(key) if key else None,
+            api_key_id=key_id,
+            api_key_hint=hint,
             provider=self._provider(request.host),
             server_address=request.host or None,
             endpoint=endpoint.decode("ascii", "replace"),
@@ -107,10 +109,16 @@ class Capture:
             max_tokens=_first_int(body.max_completion_tokens, body.max_tokens, body.max_output_tokens),
         )
         secrets = (key,) if key else ()
-        scrub_part(call, secrets)
         recorder = self._recorder()
-        recorder.started(call)
+        recorder.started(call, secrets=secrets)
         return Attempt(recorder, call, outcome, secrets, fingerprints, self._monotonic)
+
+    def _identify(self, key: str, fingerprints: Fingerprints) -> tuple[str, str]:
+        """Return fingerprint and hint of a key; a client seldom changes its key, and both cost 10 µs."""
+        last = self._last_key
+        if last is None or last[0] != key:
+            last = self._last_key = (key, fingerprints.key_id(key), key_hint(key))
+        return last[1], last[2]
 
     def _provider(self, host: str) -> str | None:
         return self._options.provider or self._options.relays.get(host) or provider_of(host) or None
@@ -216,8 +224,7 @@ class Attempt:
             with _READING:
                 self._read_rest()
             self._conclude(error, complete=complete)
-            scrub_part(outcome, self._secrets)
-            self._recorder.completed(self._call, outcome)
+            self._recorder.completed(self._call, outcome, secrets=self._secrets)
 
     def _read_rest(self) -> None:
         if self._decode_whole is not None and self._body:

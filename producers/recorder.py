@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from tokentrail.producers.calls import Call, Outcome, new_id
 from tokentrail.producers.mending import MAX_EVENT_BYTES, clean, mend, shrink
 from tokentrail.producers.records import EventHeaders, Outlet, Record
+from tokentrail.producers.scrubbing import holds_secret, scrub_part
 from tokentrail.schemas.decoding import Rejected, decode_event
 from tokentrail.schemas.events import COMPLETED, GENESIS_HASH, SCHEMA_VERSION, STARTED
 
@@ -69,13 +70,18 @@ class Recorder:
         """Identity of this producer; the key of its records."""
         return self._producer_id
 
-    def started(self, call: Call, *, occurred_at: datetime | None = None) -> None:
-        """Record that a request is about to leave. `occurred_at` overrides the clock."""
-        self._record(STARTED, call, None, occurred_at)
+    def started(self, call: Call, *, occurred_at: datetime | None = None, secrets: tuple[str, ...] = ()) -> None:
+        """Record that a request is about to leave. `occurred_at` overrides the clock.
 
-    def completed(self, call: Call, outcome: Outcome, *, occurred_at: datetime | None = None) -> None:
-        """Record how a call ended. `occurred_at` is the moment it ended and overrides the clock."""
-        self._record(COMPLETED, call, outcome, occurred_at)
+        `secrets` are keys that must not be in the event; where one is, it is cut out of `call`.
+        """
+        self._record(STARTED, call, None, occurred_at, secrets)
+
+    def completed(
+        self, call: Call, outcome: Outcome, *, occurred_at: datetime | None = None, secrets: tuple[str, ...] = ()
+    ) -> None:
+        """Record how a call ended. `occurred_at`, the moment it ended, overrides the clock; `secrets` as in `started`."""
+        self._record(COMPLETED, call, outcome, occurred_at, secrets)
 
     def stats(self) -> RecorderStats:
         """Return the counts so far."""
@@ -111,10 +117,11 @@ class Recorder:
             finally:
                 self._busy = False
 
-    def _append(self, event_type: str, call: Call, outcome: Outcome | None, occurred_at: datetime | None) -> None:
+    def _append(self, event_type: str, call: Call, outcome: Outcome | None, *rest: Any) -> None:
+        occurred_at, secrets = rest
         event_id = new_id()
         moment = (occurred_at or self._clock()).astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
-        value = self._encode(event_type, event_id, moment, call, outcome)
+        value = self._encode(self._head(event_type, event_id, moment), call, outcome, secrets)
         record = Record(self._key, value, self._headers.of(event_type, event_id, moment))
         # Advanced before the outlet is asked: an event it has no room for is a gap that readers can prove.
         self._seq += 1
@@ -125,24 +132,28 @@ class Recorder:
         elif outcome is not None:
             self._dropped_unreported = 0
 
-    def _encode(self, event_type: str, event_id: str, moment: str, call: Call, outcome: Outcome | None) -> bytes:
-        """Encode, and read back as every consumer will: nothing that would be refused is ever sent."""
-        head = (
+    def _head(self, event_type: str, event_id: str, moment: str) -> bytes:
+        return (
             f'{{"type":"{event_type}","schema_version":"{SCHEMA_VERSION}","event_id":"{event_id}",'
             f'{self._identity},"producer_seq":{self._seq + 1},"prev_hash":"{self._prev_hash}","occurred_at":"{moment}",'
         ).encode()
+
+    def _encode(self, head: bytes, call: Call, outcome: Outcome | None, secrets: tuple[str, ...]) -> bytes:
+        """Encode, and read back as every consumer will: nothing that would be refused is ever sent."""
         if outcome is not None and self._dropped_unreported:
             attributes = {**(outcome.attributes or {}), DROPPED_ATTRIBUTE: str(self._dropped_unreported)}
             outcome = replace(outcome, attributes=attributes)
         try:
             value = _join(head, call, outcome)
+            if secrets and holds_secret(value, secrets):
+                value = _join_without(secrets, head, call, outcome)
             if len(value) <= MAX_EVENT_BYTES and not isinstance(decode_event(value), Rejected):
                 return value
         except (TypeError, ValueError):  # lone surrogates, objects that are no JSON
             pass
         self._mended += 1
         call, outcome = mend(call), None if outcome is None else mend(outcome)
-        value = _join(head, call, outcome)
+        value = _join_without(secrets, head, call, outcome)
         if outcome is not None and len(value) > MAX_EVENT_BYTES:
             self._truncated += 1
             for smaller in shrink(outcome):
@@ -150,6 +161,13 @@ class Recorder:
                 if len(value) <= MAX_EVENT_BYTES:
                     break
         return value
+
+
+def _join_without(secrets: tuple[str, ...], head: bytes, call: Call, outcome: Outcome | None) -> bytes:
+    scrub_part(call, secrets)
+    if outcome is not None:
+        scrub_part(outcome, secrets)
+    return _join(head, call, outcome)
 
 
 def _join(head: bytes, call: Call, outcome: Outcome | None) -> bytes:
