@@ -80,7 +80,7 @@ class Recorder:
     def completed(
         self, call: Call, outcome: Outcome, *, occurred_at: datetime | None = None, secrets: tuple[str, ...] = ()
     ) -> None:
-        """Record how a call ended. `occurred_at`, the moment it ended, overrides the clock; `secrets` as in `started`."""
+        """Record how a call ended. `occurred_at` is the moment it ended; both keywords are as in `started`."""
         self._record(COMPLETED, call, outcome, occurred_at, secrets)
 
     def stats(self) -> RecorderStats:
