@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Self
+from typing import Any, Self
 from urllib.parse import urlencode
 
-from tokentrail.compose.embedded.clickhouse_http.failures import engine_failure
+from tokentrail.compose.embedded.clickhouse_http.failures import engine_failure, refusal
 from tokentrail.compose.embedded.clickhouse_http.native import native
 
-# Large pieces: each append crosses into the engine once.
-_APPEND_BYTES = 8 << 20
 DEFAULT_DATABASE = "default"
 
 
@@ -72,22 +70,16 @@ class Connection:
             self.drop_leftovers()
             raise engine_failure(str(error), self._version) from error
 
-    def insert(self, statement: bytes, input_format: str, data: BinaryIO) -> Outcome:
-        """Insert a whole body. Nothing is stored if the engine refuses any row of the first block."""
-        handle = self._handle
-        try:
-            inserter = handle.send_insert(statement, input_format)
-            try:
-                while piece := data.read(_APPEND_BYTES):
-                    handle.insert_append(inserter, piece)
-                return _outcome(handle.insert_done(inserter))
-            except BaseException:
-                with suppress(RuntimeError):
-                    handle.insert_cancel(inserter)
-                raise
-        except RuntimeError as error:
-            self.drop_leftovers()
-            raise engine_failure(str(error), self._version) from error
+    def insert(self, statement: bytes, params: Mapping[str, str]) -> Outcome:
+        """Insert a file with `INSERT … FROM INFILE`; nothing of a body of one block is stored if any of it is refused.
+
+        Not chDB's streaming insert: that one acknowledges rows which a full disk or a failing view has kept out.
+        """
+        outcome = self.run(statement, params=params)
+        if outcome.written_rows < outcome.result_rows:
+            reason = f"{outcome.result_rows} rows came in and {outcome.written_rows} were written."
+            raise refusal(117, "INCORRECT_DATA", reason)
+        return outcome
 
     def configure(self, settings: Mapping[str, str], database: str | None) -> None:
         """Bring the connection to exactly these settings, and to the database if one is given.
@@ -108,12 +100,6 @@ class Connection:
         if database and database != self._database:
             self.run(f"USE {_identifier(database)}".encode())
             self._database = database
-
-    def bind(self, params: Mapping[str, str]) -> None:
-        """Bind query parameters for an insert, which takes them from the session."""
-        if params:
-            clause = ", ".join(f"{_identifier('param_' + name)} = {_literal(value)}" for name, value in params.items())
-            self.run(f"SET {clause}".encode())
 
     def forget_settings(self) -> None:
         """Take settings and database as the session's own from now on: a statement has changed them."""

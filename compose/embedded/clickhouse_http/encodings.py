@@ -1,8 +1,8 @@
 """Content encodings of request and response bodies: every one that ClickHouse's clients offer."""
 
 import zlib
-from collections.abc import Callable, Iterator
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Protocol
 
 import cramjam
 import lz4.frame
@@ -22,7 +22,23 @@ _ANY_ZLIB_WINDOW = 47
 SUPPORTED = ("lz4", "zstd", "gzip", "deflate", "br")
 
 
-def decompress(encoding: str, source: BinaryIO, sink: BinaryIO) -> None:
+class Source(Protocol):
+    """What a body is read from."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Read at most so many bytes, all of them without a size."""
+        ...
+
+
+class Sink(Protocol):
+    """What a body is written to."""
+
+    def writelines(self, pieces: Iterable[bytes], /) -> object:
+        """Append pieces as they come."""
+        ...
+
+
+def decompress(encoding: str, source: Source, sink: Sink) -> None:
     """Write the decompressed source to the sink; blocks.
 
     A body may be several frames one after the other; every one of them must be whole.
@@ -32,7 +48,7 @@ def decompress(encoding: str, source: BinaryIO, sink: BinaryIO) -> None:
     """
     try:
         if encoding == "br":
-            sink.write(cramjam.brotli.decompress(source.read()))
+            sink.writelines([bytes(cramjam.brotli.decompress(source.read()))])
             return
         new_decoder = _DECODERS.get(encoding)
         if new_decoder is None:
@@ -44,7 +60,7 @@ def decompress(encoding: str, source: BinaryIO, sink: BinaryIO) -> None:
         raise _damaged(encoding, str(error)) from error
 
 
-def _frames(source: BinaryIO, new_decoder: Callable[[], Any]) -> Iterator[bytes]:
+def _frames(source: Source, new_decoder: Callable[[], Any]) -> Iterator[bytes]:
     decoder = None
     while chunk := source.read(_CHUNK_BYTES):
         while chunk:

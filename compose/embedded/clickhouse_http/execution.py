@@ -2,15 +2,15 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import BinaryIO
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 
 from tokentrail.compose.embedded.clickhouse_http.accounts import Account
 from tokentrail.compose.embedded.clickhouse_http.connection import Connection, Outcome, ResultStream
-from tokentrail.compose.embedded.clickhouse_http.failures import ClickHouseFailure, refusal
+from tokentrail.compose.embedded.clickhouse_http.failures import ClickHouseFailure, no_room, refusal
 from tokentrail.compose.embedded.clickhouse_http.guard import check_statement, read_only_refusal
 from tokentrail.compose.embedded.clickhouse_http.request import Request
 from tokentrail.compose.embedded.clickhouse_http.sessions import Sessions
+from tokentrail.compose.embedded.clickhouse_http.spool import Spool
 from tokentrail.compose.embedded.clickhouse_http.statements import find_insert, first_word, stated_format
 from tokentrail.compose.embedded.clickhouse_http.store import Store
 
@@ -78,7 +78,7 @@ class Execution:
         self._store = store
         self._sessions = sessions
 
-    def run(self, request: Request, account: Account, body: BinaryIO) -> Answer:
+    def run(self, request: Request, account: Account, body: Spool) -> Answer:
         """Run a request's statement: all of it, or up to the first rows of a result that is streamed.
 
         Raises:
@@ -92,10 +92,8 @@ class Execution:
             if insert:
                 if account.read_only or request.read_only_method:
                     raise read_only_refusal(by_method=not account.read_only)
-                body.seek(max(0, insert.data_start - len(prefix)))
-                connection.bind(request.params)
-                outcome = connection.insert(insert.statement, insert.format, body)
-                return Answer(insert.format, outcome)
+                data = stack.enter_context(_data(body, max(0, insert.data_start - len(prefix))))
+                return Answer(insert.format, connection.insert(insert.from_file(data.path()), request.params))
             text = head + body.read(_MAX_STATEMENT_BYTES)
             if body.read(1):
                 raise refusal(62, "SYNTAX_ERROR", f"The statement is longer than {_MAX_STATEMENT_BYTES} bytes.")
@@ -132,6 +130,13 @@ class Execution:
         pooled: AbstractContextManager[Connection] = self._store.lease(account, request.settings, request.database)
         with pooled as connection:
             yield connection
+
+
+def _data(body: Spool, start: int) -> AbstractContextManager[Spool]:
+    try:
+        return body.from_offset(start) if start else nullcontext(body)
+    except OSError as error:
+        raise no_room(error) from error
 
 
 def _answer(connection: Connection, request: Request, text: bytes) -> Answer:

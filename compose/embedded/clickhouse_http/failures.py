@@ -8,6 +8,9 @@ _VERSION_AT_END = re.compile(r"\(version [^)]*\)\s*$")
 
 UNKNOWN_EXCEPTION = 1002
 _ACCESS_DENIED = 497
+_WRAPPER = re.compile(r"^(?:Code: \d+\. DB::Exception: )+(?=Code: )")
+_WRAPPED = re.compile(r" \(version [^)]*\)\. \([A-Z_]+\)")
+_BODY_FILE = re.compile(r"/proc/self/fd/\d+")
 
 # As src/Server/HTTP/exceptionCodeToHTTPStatus.cpp of ClickHouse has them; everything else is a 500.
 _BAD_REQUEST = (6, 15, 25, 26, 27, 36, 38, 41, 44, 53, 62, 69, 72, 117, 321, 427, 441, 675, 676)
@@ -54,10 +57,17 @@ def refusal(code: int, name: str, reason: str) -> ClickHouseFailure:
     return ClickHouseFailure(code, f"Code: {code}. DB::Exception: {reason} ({name})")
 
 
+def no_room(error: OSError) -> ClickHouseFailure:
+    """Return the error for a request's body that does not fit on the disk."""
+    return refusal(243, "NOT_ENOUGH_SPACE", f"Cannot take the request's body in: {error.strerror}.")
+
+
 def engine_failure(message: str, version: str) -> ClickHouseFailure:
     """Return the engine's error as a server sends it: `Code: N. DB::Exception: …. (NAME) (version …)`."""
     start = message.find("Code: ")
     text = message[start:].strip() if start >= 0 else message.strip()
+    # chDB wraps some errors in themselves, once for each layer they pass.
+    text = _BODY_FILE.sub("the request's body", _WRAPPED.sub("", _WRAPPER.sub("", text)))
     found = _CODE.search(text)
     code = int(found.group(1)) if found else UNKNOWN_EXCEPTION
     for sign, missing in _MISSING.items():

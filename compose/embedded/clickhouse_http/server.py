@@ -2,13 +2,12 @@
 
 import asyncio
 import secrets
-import tempfile
 import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any, BinaryIO, TypeVar, cast
+from typing import Any, TypeVar
 
 import orjson
 from aiohttp import web
@@ -17,17 +16,16 @@ from tokentrail.compose.embedded.clickhouse_http.accounts import Account, Accoun
 from tokentrail.compose.embedded.clickhouse_http.connection import Outcome
 from tokentrail.compose.embedded.clickhouse_http.encodings import Encoder, choose, decompress
 from tokentrail.compose.embedded.clickhouse_http.execution import Answer, Execution
-from tokentrail.compose.embedded.clickhouse_http.failures import ClickHouseFailure, refusal
+from tokentrail.compose.embedded.clickhouse_http.failures import ClickHouseFailure, no_room
 from tokentrail.compose.embedded.clickhouse_http.request import Request, parse_request
 from tokentrail.compose.embedded.clickhouse_http.sessions import Sessions
+from tokentrail.compose.embedded.clickhouse_http.spool import Spool
 from tokentrail.compose.embedded.clickhouse_http.store import Store
 
 _T = TypeVar("_T")
 
 # More than two cores can use, so that a few long queries do not keep short ones waiting.
 _THREADS = 24
-# Bodies up to this size stay in memory; a ledger block is about 20 MB.
-_MEMORY_BODY_BYTES = 64 << 20
 # Not worth a frame and a turn in another thread.
 _SMALL_BYTES = 1 << 10
 _CONTENT_TYPES = {
@@ -100,8 +98,8 @@ class Front:
         future.add_done_callback(self._running.discard)
         return await asyncio.wrap_future(future)
 
-    async def _read_body(self, http: web.Request) -> BinaryIO:
-        body = _spooled(self._spool)
+    async def _read_body(self, http: web.Request) -> Spool:
+        body = Spool(self._spool)
         try:
             async for chunk in http.content.iter_any():
                 body.write(chunk)
@@ -116,9 +114,9 @@ class Front:
             raise
         except OSError as error:
             body.close()
-            raise refusal(243, "NOT_ENOUGH_SPACE", f"Cannot take the request's body in: {error.strerror}.") from error
+            raise no_room(error) from error
 
-    async def _run(self, request: Request, account: Account, body: BinaryIO) -> Answer:
+    async def _run(self, request: Request, account: Account, body: Spool) -> Answer:
         running = asyncio.ensure_future(self._in_thread(self._execution.run, request, account, body))
         try:
             return await asyncio.shield(running)
@@ -226,8 +224,8 @@ def _compressed(encoding: str, body: bytes) -> bytes:
     return encoder.compress(body) + encoder.finish()
 
 
-def _decompressed(encoding: str, body: BinaryIO, directory: Path) -> BinaryIO:
-    plain = _spooled(directory)
+def _decompressed(encoding: str, body: Spool, directory: Path) -> Spool:
+    plain = Spool(directory)
     try:
         decompress(encoding, body, plain)
     except BaseException:
@@ -235,7 +233,3 @@ def _decompressed(encoding: str, body: BinaryIO, directory: Path) -> BinaryIO:
         raise
     plain.seek(0)
     return plain
-
-
-def _spooled(directory: Path) -> BinaryIO:
-    return cast("BinaryIO", tempfile.SpooledTemporaryFile(_MEMORY_BODY_BYTES, dir=str(directory)))

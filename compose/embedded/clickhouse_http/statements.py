@@ -17,11 +17,17 @@ _HEAD_BYTES = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """`INSERT … FORMAT name` whose data follows in the same body, from `data_start` on."""
+    """`INSERT INTO target SETTINGS … FORMAT name` whose data follows in the same body, from `data_start` on."""
 
-    statement: bytes
+    target: bytes
+    settings: bytes
     format: str
     data_start: int
+
+    def from_file(self, path: str) -> bytes:
+        """Return the same insert, with its data in a file."""
+        infile = f"FROM INFILE '{path}' COMPRESSION 'none'\n".encode()
+        return self.target + infile + self.settings + f"\nFORMAT {self.format}".encode()
 
 
 def find_insert(text: bytes) -> Insert | None:
@@ -31,7 +37,7 @@ def find_insert(text: bytes) -> Insert | None:
     """
     head = text[:_HEAD_BYTES]
     depth, first, in_format = 0, True, False
-    clause_start = 0
+    settings_start = clause_start = 0
     for token in _TOKEN.finditer(head):
         kind = token.lastgroup
         if kind == "open":
@@ -43,7 +49,9 @@ def find_insert(text: bytes) -> Insert | None:
             if first and word != b"INSERT":
                 return None
             if in_format:
-                return _insert(head, clause_start, token)
+                return _insert(head, settings_start or clause_start, clause_start, token)
+            if word == b"SETTINGS" and not settings_start:
+                settings_start = token.start()
             if word in (b"SELECT", b"VALUES", b"WITH", b"INFILE"):
                 return None
             in_format = word == b"FORMAT"
@@ -52,12 +60,14 @@ def find_insert(text: bytes) -> Insert | None:
     return None
 
 
-def _insert(head: bytes, clause_start: int, name: re.Match[bytes]) -> Insert | None:
+def _insert(head: bytes, settings_start: int, clause_start: int, name: re.Match[bytes]) -> Insert | None:
     if name.group().upper() == b"VALUES":
         return None
     gap = _AFTER_FORMAT.match(head, name.end())
     return Insert(
-        statement=head[:clause_start],
+        # A comment may run to the end of its line.
+        target=head[:settings_start] + b"\n",
+        settings=head[settings_start:clause_start],
         format=name.group().decode(),
         data_start=gap.end() if gap else name.end(),
     )

@@ -63,6 +63,24 @@ def test_one_insert_of_several_blocks_becomes_one_part(client: Client) -> None:
     assert parts == [(ROWS,)]
 
 
+def test_an_insert_that_a_view_refuses_is_an_error(client: Client) -> None:
+    client.command("CREATE TABLE trail.log (x UInt64) ENGINE = MergeTree ORDER BY x")
+    client.command(
+        "CREATE MATERIALIZED VIEW trail.view ENGINE = MergeTree ORDER BY x "
+        "AS SELECT throwIf(x = 7, 'seven') AS x FROM trail.log"
+    )
+    assert client.insert("trail.log", [[6]]).written_rows == 2
+    with pytest.raises(DatabaseError, match="seven"):
+        client.insert("trail.log", [[7]])
+
+
+def test_a_body_larger_than_memory_is_meant_for_is_stored_as_one_insert(client: Client) -> None:
+    client.command("CREATE TABLE trail.log (x UInt64, y String) ENGINE = MergeTree ORDER BY x")
+    body = b"".join(b"%d\t%b\n" % (number, b"y" * 1000) for number in range(70_000))
+    assert client.raw_insert("trail.log", insert_block=body, fmt="TSV").written_rows == 70_000
+    assert client.query("SELECT count(), sum(length(y)) FROM trail.log").result_rows == [(70_000, 70_000_000)]
+
+
 def test_an_arrow_table_fills_a_table_and_its_view_and_both_are_counted(client: Client) -> None:
     client.command("CREATE TABLE trail.log (offset UInt64, payload String) ENGINE = MergeTree ORDER BY offset")
     client.command("CREATE TABLE trail.sizes (offset UInt64, bytes UInt64) ENGINE = MergeTree ORDER BY offset")

@@ -6,29 +6,37 @@ from tokentrail.compose.embedded.clickhouse_http.statements import Insert, find_
 
 
 @pytest.mark.parametrize(
-    ("text", "statement", "input_format", "data"),
+    ("text", "target", "settings", "data"),
     [
-        (b"INSERT INTO t FORMAT Native\n\x01\x02", b"INSERT INTO t ", "Native", b"\x01\x02"),
+        (b"INSERT INTO t FORMAT TSV\n\x01\x02", b"INSERT INTO t ", b"", b"\x01\x02"),
         (
             b"insert into `a b` (x, `format`) settings a=1 format TSV\r\n1",
-            b"insert into `a b` (x, `format`) settings a=1 ",
-            "TSV",
+            b"insert into `a b` (x, `format`) ",
+            b"settings a=1 ",
             b"1",
         ),
         (
-            b"-- FORMAT no\nINSERT INTO t /* FORMAT no */ FORMAT CSV\n\n1",
+            b"-- FORMAT no\nINSERT INTO t /* FORMAT no */ FORMAT TSV\n\n1",
             b"-- FORMAT no\nINSERT INTO t /* FORMAT no */ ",
-            "CSV",
+            b"",
             b"\n1",
         ),
-        (b"INSERT INTO t FORMAT JSONEachRow {}", b"INSERT INTO t ", "JSONEachRow", b"{}"),
+        (b"INSERT INTO t FORMAT TSV {}", b"INSERT INTO t ", b"", b"{}"),
     ],
 )
 def test_an_insert_is_parted_from_the_data_that_follows_it(
-    text: bytes, statement: bytes, input_format: str, data: bytes
+    text: bytes, target: bytes, settings: bytes, data: bytes
 ) -> None:
-    found = find_insert(text)
-    assert found == Insert(statement, input_format, len(text) - len(data))
+    assert find_insert(text) == Insert(target + b"\n", settings, "TSV", len(text) - len(data))
+
+
+def test_an_inserts_data_can_come_from_a_file() -> None:
+    insert = find_insert(b"INSERT INTO t (x) -- why\nSETTINGS a = 1 FORMAT CSV\n1")
+    assert insert
+    assert (
+        insert.from_file("/f").split()
+        == b"INSERT INTO t (x) -- why FROM INFILE '/f' COMPRESSION 'none' SETTINGS a = 1 FORMAT CSV".split()
+    )
 
 
 @pytest.mark.parametrize(
