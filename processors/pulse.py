@@ -36,15 +36,12 @@ class Pulse:
 
         `now_ms` is the wall clock from before the offsets were asked for.
         """
-        for partition, end_offset in end_offsets.items():
-            known = self._partitions.get(partition)
-            if known is None:
-                self._partitions[partition] = _Quiet(end_offset, now_ms)
-                if end_offset > 0 and self._last_call_ms is None:
-                    self._last_call_ms = now_ms
-            elif end_offset != known.end_offset:
-                known.end_offset = end_offset
-                known.since_ms = self._last_call_ms = now_ms
+        if self._note_calls(now_ms, end_offsets):
+            if self._last_call_ms is None or now_ms - self._last_call_ms >= self._idle_after_ms:
+                # Where one partition wakes, the others may be about to: they get their time from here on.
+                for quiet in self._partitions.values():
+                    quiet.since_ms = now_ms
+            self._last_call_ms = now_ms
         if self._last_call_ms is None or now_ms - self._last_call_ms > LINGER_MS:
             return {}
         return {
@@ -52,6 +49,20 @@ class Pulse:
             for partition, quiet in sorted(self._partitions.items())
             if now_ms - quiet.since_ms >= self._idle_after_ms and now_ms - quiet.pulsed_ms >= INTERVAL_MS
         }
+
+    def _note_calls(self, now_ms: int, end_offsets: Mapping[int, int]) -> bool:
+        """Take in the end offsets; returns whether any partition got calls, or has some from before."""
+        called = False
+        for partition, end_offset in end_offsets.items():
+            known = self._partitions.get(partition)
+            if known is None:
+                self._partitions[partition] = _Quiet(end_offset, now_ms)
+                called = called or (end_offset > 0 and self._last_call_ms is None)
+            elif end_offset != known.end_offset:
+                known.end_offset = end_offset
+                known.since_ms = now_ms
+                called = True
+        return called
 
     def wrote(self, partition: int, now_ms: int) -> None:
         """A watermark record has been written: it moves the end offset and is no call."""

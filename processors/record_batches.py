@@ -2,11 +2,10 @@
 
 Faust's price is per event (about 60 µs); decoding a record costs about 2. The consumer thread below replaces the
 records of each fetch, per partition, by one record whose value is a `RecordBatch` and whose offset is the last one.
-Faust takes the skipped offsets for a gap and commits past them together with the batch, so rebalancing and commits work
-as ever.
 
-That holds only while batches are acknowledged in order: an acknowledged batch commits the gaps of all batches before
-it. `OrderedAcks` sees to that.
+Faust would take the skipped offsets for gaps, list each of them at every commit, and stop committing for good where the
+first batch is the one record at offset 0. So for these topics the offset to commit is simply the one behind the newest
+acknowledged batch, which is right as long as batches are acknowledged in order; `OrderedAcks` sees to that.
 """
 
 import tempfile
@@ -68,6 +67,24 @@ class _BatchingThread(driver.AIOKafkaConsumerThread):
 class _BatchingConsumer(driver.Consumer):
     def _new_consumer_thread(self) -> driver.AIOKafkaConsumerThread:
         return _BatchingThread(self, loop=self.loop, beacon=self.beacon)
+
+    def _batches(self, tp: TP) -> bool:
+        return tp.topic in cast("BatchingApp", self.app).batched_topics
+
+    async def _add_gap(self, tp: TP, offset_from: int, offset_to: int) -> None:
+        if not self._batches(tp):
+            await super()._add_gap(tp, offset_from, offset_to)
+
+    def _new_offset(self, tp: TP) -> int | None:
+        if not self._batches(tp):
+            return super()._new_offset(tp)
+        acked = self._acked[tp]
+        if not acked:
+            return None
+        last = max(acked)
+        self._acked_index[tp].difference_update(acked)
+        acked.clear()
+        return last + 1
 
 
 class _IdempotentProducer(driver.Producer):

@@ -21,11 +21,11 @@ def test_a_partition_that_is_quiet_gets_a_watermark_that_lags_by_the_idle_time()
     pulse = Pulse(IDLE_MS)
     ends = {0: 0, 1: 0}
     _observe(pulse, 0, ends)
-    for now_ms in range(250, 1000, 250):
+    for now_ms in range(250, 1250, 250):
         ends[0] += 1
         assert _observe(pulse, now_ms, ends) == {}
     ends[0] += 1
-    assert _observe(pulse, 1000, ends) == {1: 1000 - IDLE_MS}
+    assert _observe(pulse, 1250, ends) == {1: 1250 - IDLE_MS}
 
 
 def test_it_gets_one_a_second_and_its_own_records_are_no_activity() -> None:
@@ -51,3 +51,15 @@ def test_after_an_outage_a_partition_must_be_seen_quiet_anew() -> None:
     assert _observe(pulse, 30_000, ends) == {}
     assert _observe(pulse, 30_000 + IDLE_MS - 1, ends) == {}
     assert _observe(pulse, 30_000 + IDLE_MS, ends) == {0: 30_000}
+
+
+def test_when_a_silent_topic_wakes_every_partition_gets_its_time() -> None:
+    pulse = Pulse(IDLE_MS)
+    ends = {0: 0, 1: 0}
+    for now_ms in range(0, 60_000, 250):
+        _observe(pulse, now_ms, ends)
+    ends[0] += 1  # the first call came to partition 0; those of partition 1 are on their way
+    assert _observe(pulse, 60_000, ends) == {}
+    ends[0] += 1
+    ends[1] += 1
+    assert _observe(pulse, 60_250, ends) == {}
