@@ -67,22 +67,17 @@ def print_alert(alert: "Alert") -> None:
 
 
 def _print(records: "list[AlertRecord]") -> None:
-    columns = ("at (UTC)", "state", "severity", "rule", "entity", "value", "usual", "limit", "what")
     rows = [
         (
-            f"{record.alert.occurred_at:%Y-%m-%d %H:%M:%S}",
+            f"{record.alert.occurred_at:%m-%d %H:%M:%S}",
             record.alert.state.value,
             record.alert.severity.value,
             record.alert.rule,
-            f"{record.alert.dimension} {record.alert.entity}",
-            f"{record.alert.value:.6g}",
-            None if record.alert.baseline is None else f"{record.alert.baseline:.6g}",
-            f"{record.alert.threshold:.6g}",
             record.alert.summary,
         )
         for record in records
     ]
-    print_table("Alerts", columns, rows, right=("value", "usual", "limit"))
+    print_table("Alerts (times in UTC)", ("at", "state", "severity", "rule", "what"), rows)
 
 
 def _as_document(record: "AlertRecord") -> dict[str, Any]:

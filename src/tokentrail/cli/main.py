@@ -1,5 +1,6 @@
 """The `tokentrail` command: registers every sub-command, and turns errors into one sentence."""
 
+import logging
 import sys
 
 import typer
@@ -28,6 +29,8 @@ for command in (up, demo, status, alerts, costs, query, topics, migrate, replay)
 
 def run() -> None:
     """Entry point. A user's mistake or an absent service ends with one sentence on stderr and exit status 1."""
+    # What libraries log of a failure stands in the one sentence below.
+    logging.getLogger().addHandler(logging.NullHandler())
     try:
         app()
     except TokentrailError as error:

@@ -5,7 +5,7 @@ import asyncio
 from tokentrail.cli.output import JsonFlag, print_json, print_table
 
 
-def topics(as_json: JsonFlag = False) -> None:  # noqa: FBT002 # Typer's way to declare a flag
+def topics(as_json: JsonFlag = False) -> None:
     """Create the topics that are missing, and list all with what is in them. Changes no topic that is there."""
     import msgspec
 
