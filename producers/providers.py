@@ -1,26 +1,26 @@
-"""Who is called and what for, told from host and path."""
+"""Who is called and what for, told from host and path, in OpenTelemetry's GenAI names where it has one."""
 
 from functools import lru_cache
 from typing import Final
 
 _HOSTS: Final = {
     "api.openai.com": "openai",
-    "openai.azure.com": "azure",
-    "cognitiveservices.azure.com": "azure",
-    "services.ai.azure.com": "azure",
+    "openai.azure.com": "azure.ai.openai",
+    "cognitiveservices.azure.com": "azure.ai.openai",
+    "services.ai.azure.com": "azure.ai.openai",
     "api.anthropic.com": "anthropic",
     "api.deepseek.com": "deepseek",
-    "api.mistral.ai": "mistral",
+    "api.mistral.ai": "mistral_ai",
     "api.groq.com": "groq",
-    "api.x.ai": "xai",
+    "api.x.ai": "x_ai",
     "api.together.xyz": "together",
     "api.together.ai": "together",
     "openrouter.ai": "openrouter",
-    "generativelanguage.googleapis.com": "google",
+    "generativelanguage.googleapis.com": "gcp.gemini",
     "api.perplexity.ai": "perplexity",
     "api.cohere.com": "cohere",
     "api.fireworks.ai": "fireworks",
-    "api.moonshot.ai": "moonshotai",
+    "api.moonshot.ai": "moonshot_ai",
     "api.cerebras.ai": "cerebras",
 }
 _OPERATIONS: Final = (
