@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Self
 
 
 class NotifySocket(asyncio.DatagramProtocol):
@@ -16,14 +15,13 @@ class NotifySocket(asyncio.DatagramProtocol):
         self._on_status = on_status
         self._transport: asyncio.DatagramTransport | None = None
 
-    async def open(self) -> Self:
+    async def open(self) -> None:
         """Listen from now on."""
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         listener.setblocking(False)  # noqa: FBT003 # the standard library's signature
         listener.bind(str(self.path))
         loop = asyncio.get_running_loop()
         self._transport, _ = await loop.create_datagram_endpoint(lambda: self, sock=listener)
-        return self
 
     def close(self) -> None:
         """Listen no more."""

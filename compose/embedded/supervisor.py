@@ -136,14 +136,15 @@ class Supervisor:
 
     async def _run_once(self, kept: _Kept) -> str:
         """Run a part's process from start to end; return how it ended."""
-        notify = await NotifySocket(
+        notify = NotifySocket(
             self._sockets / f"{kept.part.name}-{kept.status.restarts}",
             on_ready=lambda: self._set(kept, PartState.READY),
             on_status=lambda text: self._say(kept, text),
-        ).open()
+        )
         kept.status.started_at = time.time()
         probing: asyncio.Task[None] | None = None
         try:
+            await notify.open()
             kept.child = await Child.start(kept.part, kept.log, notify.path)
             kept.status.pid, kept.status.detail = kept.child.pid, ""
             self._set(kept, PartState.STARTING)
