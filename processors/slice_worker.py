@@ -14,6 +14,7 @@ import mode
 import msgspec
 from faust.types import StreamT
 
+from tokentrail.garbage import collect_rarely
 from tokentrail.processors.frames import pack_frames
 from tokentrail.processors.groupings import collect_groupings
 from tokentrail.processors.pulse_writer import PulseWriter
@@ -135,6 +136,7 @@ class SliceWorker:
 def main() -> None:
     """Run the worker until SIGTERM or SIGINT."""
     worker = SliceWorker(current_settings())
+    collect_rarely()
     sys.exit(faust.Worker(worker.app, loglevel="WARN", quiet=True).execute_from_commandline())
 
 

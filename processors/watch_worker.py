@@ -17,6 +17,7 @@ import mode
 import msgspec
 from faust.types import TP, EventT, StreamT
 
+from tokentrail.garbage import collect_rarely
 from tokentrail.processors.alert_log import read_alerts
 from tokentrail.processors.entity_store import EntityStore
 from tokentrail.processors.record_batches import BatchingApp, OrderedAcks
@@ -158,6 +159,7 @@ class WatchWorker:
 def main() -> None:
     """Run the worker until SIGTERM or SIGINT."""
     worker = WatchWorker(current_settings())
+    collect_rarely()
     sys.exit(faust.Worker(worker.app, loglevel="WARN", quiet=True).execute_from_commandline())
 
 

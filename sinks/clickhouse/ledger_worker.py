@@ -6,6 +6,7 @@ import signal
 import sys
 
 from tokentrail.errors import TokentrailError
+from tokentrail.garbage import collect_rarely
 from tokentrail.processors.pricing import PriceBook, PriceSource
 from tokentrail.processors.pricing_list import load_price_list
 from tokentrail.processors.pricing_public import PublicPrices
@@ -42,6 +43,7 @@ async def _serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, writer.stop)
+    collect_rarely()
     await writer.run()
 
 
