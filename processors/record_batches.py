@@ -17,6 +17,7 @@ import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, EventT
 
+from tokentrail.processors.native_records import keep_native_records
 from tokentrail.processors.slicing import RecordBatch
 from tokentrail.settings import Settings
 
@@ -102,6 +103,7 @@ class BatchingApp(faust.App):
 
     def __init__(self, settings: Settings, part: str, batched_topics: Iterable[str]) -> None:
         self.batched_topics = frozenset(batched_topics)
+        keep_native_records(self.batched_topics)
         super().__init__(
             settings.group(part),
             broker=[f"aiokafka://{server.strip()}" for server in settings.kafka.split(",")],

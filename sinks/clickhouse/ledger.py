@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 from tenacity import AsyncRetrying, RetryCallState, RetryError, retry_if_exception_type, wait_exponential_jitter
 
 from tokentrail.errors import BrokerError, EngineError
+from tokentrail.processors.native_records import keep_native_records
 from tokentrail.processors.pricing import PriceBook
 from tokentrail.readiness import report_ready, report_state
 from tokentrail.schemas.topics import CALLS
@@ -41,6 +42,7 @@ class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
 
     def __init__(self, settings: Settings, prices: PriceBook) -> None:
         self._topic = settings.topic(CALLS.name)
+        keep_native_records({self._topic})
         self._tables = LedgerTables(settings, settings.group("ledger"))
         self._prices = prices
         self._backlog = Backlog()
