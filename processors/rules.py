@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from tokentrail.errors import RuleError
+from tokentrail.processors.groupings import SEPARATOR
 from tokentrail.schemas.rules import RatioToBaseline, Rule, RuleFile
 
 DEFAULT_RULES = "default_rules.toml"
@@ -58,7 +59,7 @@ def summarize(rule: Rule, dimension: str, entity: str, value: float, baseline: f
     template = rule.summary or "{dimension} {entity}: {metric} is {value:.6g} over {window_s} s"
     return template.format(
         dimension=dimension,
-        entity=entity,
+        entity=entity.replace(SEPARATOR, " / "),
         metric=rule.metric,
         value=value,
         baseline=baseline or 0.0,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import faust
 import mode
 import msgspec
-from faust.types import TP, EventT, StreamT
+from faust.types import TP, StreamT
 
 from tokentrail.garbage import collect_rarely
 from tokentrail.processors.alert_log import read_alerts
@@ -49,6 +49,8 @@ class _Partition:
         self.acks = OrderedAcks()
         self.saved_through = self.watch.clock
         self.saved_at = time.monotonic()
+        self.saving: asyncio.Task[None] | None = None
+        """Until it is done, the changelog may not have what `saved_through` says."""
 
 
 class WatchWorker:
@@ -88,7 +90,7 @@ class WatchWorker:
                     partition.told = {(record.alert.alert_id, record.alert.revision) for record in known}
             partition.acks.hold(event, self._apply(partition.watch, batch.payloads))
             await self._tell(partition)
-            await self._save(partition, event)
+            await self._save(partition)
 
     def _apply(self, watch: PartitionWatch, payloads: list[bytes]) -> int | None:
         """Take in frames; returns the newest second that must be saved before they may be forgotten."""
@@ -126,21 +128,26 @@ class WatchWorker:
         )
         return sent
 
-    async def _save(self, partition: _Partition, event: EventT[Any]) -> None:
-        """Write changed entities and the mark, wait until the broker has them, then let their frames go."""
+    async def _save(self, partition: _Partition) -> None:
+        """Write changed entities and the mark from time to time; their frames go once the broker has them all."""
+        if partition.saving is not None:
+            if not partition.saving.done():
+                return
+            await partition.saving
+            partition.saving = None
+            partition.acks.release(partition.saved_through)
         mark = partition.watch.mark
         now = time.monotonic()
-        if mark is None or now - partition.saved_at < self._settings.flush_interval_s:
+        if mark is None or mark.clock == partition.saved_through:
             return
-        partition.saved_at = now
-        if mark.clock == partition.saved_through:
-            return
+        if now - partition.saved_at < self._settings.flush_interval_s or partition not in self._partitions.values():
+            return  # too soon; or taken away while alerts were sent: the next owner writes this part of the changelog
         partition.store.save(sorted(partition.watch.dirty), mark, time.time_ns() // 1_000_000)
         partition.watch.dirty.clear()
-        await self.app.producer.flush()
-        if self._partitions.get(event.message.partition) is partition:
-            partition.saved_through = mark.clock
-            partition.acks.release(mark.clock)
+        partition.saved_at = now
+        partition.saved_through = mark.clock
+        # Not awaited here: alerts must not wait for the changelog.
+        partition.saving = asyncio.create_task(self.app.producer.flush())
 
     async def _assigned(self, *_: Any, **__: Any) -> None:
         report_ready()

@@ -1,6 +1,7 @@
 """`tokentrail alerts`: what is wrong, and what was."""
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from tokentrail.processors.alert_log import AlertRecord
     from tokentrail.schemas.alerts import Alert
 
+_FINGERPRINT = re.compile(r"(hmac1:[0-9a-f]+:[0-9a-f]{8})[0-9a-f]{56}")
 _COLOURS = {"INFO": "cyan", "WARNING": "yellow", "MEDIUM": "yellow", "HIGH": "red", "CRITICAL": "bold red"}
 
 
@@ -61,7 +63,7 @@ def print_alert(alert: "Alert") -> None:
         end="",
         soft_wrap=True,
     )
-    out.print(alert.summary, markup=False, soft_wrap=True)
+    out.print(_readable(alert.summary), markup=False, soft_wrap=True)
     if alert.action_required and alert.state == "firing":
         out.print(f"          → {alert.recommendation}", markup=False, style="dim", soft_wrap=True)
 
@@ -73,11 +75,16 @@ def _print(records: "list[AlertRecord]") -> None:
             record.alert.state.value,
             record.alert.severity.value,
             record.alert.rule,
-            record.alert.summary,
+            _readable(record.alert.summary),
         )
         for record in records
     ]
     print_table("Alerts (times in UTC)", ("at", "state", "severity", "rule", "what"), rows)
+
+
+def _readable(summary: str) -> str:
+    """Shorten key fingerprints: people tell keys apart by the first digits; `--json` has them whole."""
+    return _FINGERPRINT.sub(r"\1…", summary)
 
 
 def _as_document(record: "AlertRecord") -> dict[str, Any]:
