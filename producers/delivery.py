@@ -220,9 +220,7 @@ class _QuietThread(logging.Filter):
 
 
 def quiet_this_thread() -> None:
-    """Silence aiokafka's loggers for this thread only; a host's own use of aiokafka is not touched."""
-    import aiokafka  # noqa: F401 - makes its loggers
-
+    """Silence aiokafka's loggers, once it is imported, for this thread only; a host's own use is not touched."""
     quiet = _QuietThread(threading.get_ident())
     for name in [*logging.root.manager.loggerDict]:
         if name == "aiokafka" or name.startswith("aiokafka."):

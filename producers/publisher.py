@@ -14,6 +14,7 @@ import msgspec
 
 from tokentrail.producers.delivery import ROUND_RECORDS, Delivery, DeliveryLoop, quiet_this_thread
 from tokentrail.producers.guard import guarded
+from tokentrail.producers.kafka_import import import_aiokafka
 from tokentrail.producers.record_queue import RecordQueue
 from tokentrail.producers.records import Record
 from tokentrail.settings import Settings
@@ -169,6 +170,7 @@ class Publisher:
                 time.sleep(_RESTART_S)
 
     def _run_loop(self) -> None:
+        import_aiokafka()
         quiet_this_thread()
         loop = DeliveryLoop()
         loop.set_exception_handler(lambda _loop, _context: None)  # told by `last_error`, not in the host's log

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.partitioner import murmur2
 
 from tokentrail.compose.embedded.ports import free_port
+from tokentrail.compose.environ import worker_environ
 from tokentrail.compose.topics import create_topics
 from tokentrail.errors import BrokerError
 from tokentrail.producers.calls import Call, Outcome
@@ -100,6 +102,33 @@ def test_parent_and_forked_child_each_send_their_own(settings: Settings, publish
     found = sequences(read_calls(settings))
     assert found.pop(recorder.producer_id) == list(range(1, 53))
     assert list(found.values()) == [list(range(1, 31))]
+
+
+@pytest.mark.broker
+def test_children_forked_while_the_first_call_is_on_its_way_lose_nothing(settings: Settings) -> None:
+    program = """
+import os, sys, time
+from tokentrail.producers.calls import Call
+from tokentrail.producers.trail import default_publisher, default_recorder
+default_recorder().started(Call())
+children = []
+for _ in range(10):
+    time.sleep(float(sys.argv[1]))  # the random moment
+    child = os.fork()
+    if not child:
+        default_recorder().started(Call())
+        os._exit(not default_publisher().flush(10))
+    children.append(child)
+assert default_publisher().flush(10)
+assert [os.waitpid(child, 0)[1] for child in children] == [0] * 10
+"""
+    environ = worker_environ(settings)
+    for number in range(5):
+        pause = random.Random(number).uniform(0, 0.03)
+        command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program, str(pause)]
+        subprocess.run(command, env=environ, check=True, timeout=60)
+
+    assert list(sequences(read_calls(settings)).values()) == [[1]] * 55
 
 
 @pytest.mark.broker
