@@ -38,5 +38,5 @@ async def watch_room(data: Path, free_bytes: int = STOP_FREE_BYTES) -> None:
         await asyncio.sleep(_CHECK_EVERY_S)
     raise DiskFullError(
         f"Only {free // MIB} MiB are left on the disk of {data}: the stack was stopped before anything could be lost. "
-        "Producers keep their events in their spools. Free some room, then start it again."
+        "Services keep in memory what fits there, and drop and count the rest: free some room, then start it again."
     )
