@@ -21,6 +21,14 @@ def test_a_question_is_answered_with_bound_parameters(settings: Settings, enviro
 
 
 @pytest.mark.engine
+def test_an_answer_without_rows_is_told_in_a_sentence(settings: Settings, environ: dict[str, str]) -> None:
+    migrate(settings)
+    sql = "SELECT call_id FROM calls"
+    assert run_command(environ, "query", sql).stdout == "No rows.\n"
+    assert json.loads(run_command(environ, "query", sql, "--json").stdout) == []
+
+
+@pytest.mark.engine
 @pytest.mark.parametrize(
     ("sql", "told"),
     [

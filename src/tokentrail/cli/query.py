@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tokentrail.cli.output import JsonFlag, print_json, print_table
+from tokentrail.cli.output import JsonFlag, out, print_json, print_table
 
 
 def query(
@@ -27,6 +27,8 @@ def query(
         client.close()
     if as_json:
         print_json([dict(zip(answer.column_names, row, strict=True)) for row in answer.result_rows])
+    elif not answer.result_rows:
+        out.print("No rows.")
     else:
         print_table("", answer.column_names, answer.result_rows)
 
