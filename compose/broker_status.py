@@ -2,12 +2,17 @@
 
 import asyncio
 import logging
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaConnectionError,
+    KafkaError,
+)
 
 from tokentrail.errors import BrokerError
 from tokentrail.schemas.topics import ALERTS, CALLS, DEAD_LETTERS, SLICES
@@ -18,6 +23,7 @@ PARTS: Final = {"slice": CALLS.name, "watch": SLICES.name, "ledger": CALLS.name}
 COUNTED: Final = (CALLS.name, SLICES.name, ALERTS.name, DEAD_LETTERS.name)
 _DEADLINE_S: Final = 6.0
 _REQUEST_MS: Final = 4_000
+_COORDINATOR_RETRY_S: Final = 0.1
 
 # aiokafka logs what it raises anyway; whoever asks for the state wants the sentence, not the log.
 logging.getLogger("aiokafka").addHandler(logging.NullHandler())
@@ -106,12 +112,21 @@ async def _measure_lag(
     """End offsets minus committed ones; where nothing is committed, everything the topic holds is still to be read."""
     if partitions is None:
         return None
-    committed = await admin.list_consumer_group_offsets(group, partitions=partitions)
+    committed = await _read_committed(admin, group, partitions)
     lag = 0
     for partition in partitions:
         offset = committed[partition].offset if partition in committed else -1
         lag += max(0, newest[partition] - max(offset, oldest[partition]))
     return lag
+
+
+async def _read_committed(admin: AIOKafkaAdminClient, group: str, partitions: list[TopicPartition]) -> Any:
+    while True:
+        try:
+            return await admin.list_consumer_group_offsets(group, partitions=partitions)
+        except (GroupCoordinatorNotAvailableError, GroupLoadInProgressError):
+            # A broker that just started makes or loads its topic of offsets when it is first asked for one.
+            await asyncio.sleep(_COORDINATOR_RETRY_S)
 
 
 def _describe(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import TypeVar
 
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from tokentrail.compose.broker_status import BrokerStatus, PartStatus, inspect_broker
 from tokentrail.compose.embedded.stack_state import StackState, read_state
 from tokentrail.compose.engine_status import count_rows
-from tokentrail.errors import TokentrailError
+from tokentrail.errors import StackError, TokentrailError
 from tokentrail.settings import Settings
 
 _Answer = TypeVar("_Answer")
@@ -25,8 +26,21 @@ class TrailStatus(msgspec.Struct, frozen=True, kw_only=True):
     """By topic, without prefix; None if there is no such topic."""
     rows: dict[str, int]
     stack: StackState | None
-    """The one-machine stack that runs on the data directory of the settings."""
+    """The one-machine stack of this trail, if it runs on the data directory of the settings."""
     problems: list[str]
+
+
+def settings_of_stack(data: Path, settings: Settings) -> Settings:
+    """Return the settings with data directory, addresses, prefix and database of the stack that runs there.
+
+    Raises:
+        StackError: none runs on that directory.
+    """
+    data = data.expanduser()
+    state = read_state(data)
+    if state is None:
+        raise StackError(f"No stack runs on {data}; start one with `tokentrail up --data {data}`.")
+    return msgspec.structs.replace(settings, data=data, **_place(state))
 
 
 async def inspect_trail(settings: Settings) -> TrailStatus:
@@ -41,15 +55,24 @@ async def inspect_trail(settings: Settings) -> TrailStatus:
         for name, count in broker.records.items()
         if count is None
     ]
+    stack = read_state(settings.data)
+    ours = stack is not None and _place(stack) == _place(settings)
+    if stack is not None and not ours and problems:
+        problems.append(f"The stack on {settings.data} is another one: `tokentrail status --data {settings.data}`.")
     return TrailStatus(
         kafka=settings.kafka,
         clickhouse=settings.clickhouse,
         parts=broker.parts,
         records=broker.records,
         rows=rows or {},
-        stack=read_state(settings.data),
+        stack=stack if ours else None,
         problems=problems,
     )
+
+
+def _place(trail: Settings | StackState) -> dict[str, str]:
+    """Return what tells one trail from another."""
+    return {name: getattr(trail, name) for name in ("kafka", "clickhouse", "topic_prefix", "clickhouse_database")}
 
 
 async def _or_problem(asked: Awaitable[_Answer], problems: list[str]) -> _Answer | None:

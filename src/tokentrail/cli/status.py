@@ -1,7 +1,8 @@
 """`tokentrail status`: how far each part is, and what has piled up."""
 
 import asyncio
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,14 +12,22 @@ if TYPE_CHECKING:
     from tokentrail.compose.trail_status import TrailStatus
 
 
-def status(as_json: JsonFlag = False) -> None:
+def status(
+    data: Annotated[
+        Path | None, typer.Option(help="Ask the stack that `up --data` runs on this directory, wherever it listens.")
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
     """Show each part's lag, events, rows, dead letters and alerts. Exit status 1 if a service cannot be reached."""
     import msgspec
 
-    from tokentrail.compose.trail_status import inspect_trail
+    from tokentrail.compose.trail_status import inspect_trail, settings_of_stack
     from tokentrail.settings import current_settings
 
-    found = asyncio.run(inspect_trail(current_settings()))
+    settings = current_settings()
+    if data is not None:
+        settings = settings_of_stack(data, settings)
+    found = asyncio.run(inspect_trail(settings))
     if as_json:
         print_json(msgspec.to_builtins(found))
     else:
