@@ -1,6 +1,7 @@
 """A part's output on disk, bounded in size."""
 
 import logging
+import time
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Final
@@ -18,13 +19,17 @@ class PartLog(RotatingFileHandler):
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         super().__init__(path, maxBytes=_MAX_BYTES, backupCount=_OLD_FILES, encoding="utf-8", errors="replace")
+        self._written_at = 0.0
 
     def append(self, piece: bytes) -> None:
         """Write one piece of output behind the others."""
+        self._written_at = time.time()
         self.handle(logging.makeLogRecord({"msg": piece.decode(errors="replace")}))
 
-    def last_line(self) -> str:
-        """Return the last line that says anything, or an empty string."""
+    def last_line(self, since: float) -> str:
+        """Return the last line that says anything; an empty string if nothing came since that Unix time in seconds."""
+        if self._written_at < since:
+            return ""
         try:
             with Path(self.baseFilename).open("rb") as file:
                 file.seek(max(0, file.seek(0, 2) - _TAIL_BYTES))

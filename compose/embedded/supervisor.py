@@ -23,6 +23,8 @@ from tokentrail.compose.embedded.part_log import PartLog
 from tokentrail.errors import StackError
 
 _TRIES_BEFORE_READY: Final = 3
+_LAST_WORDS_S: Final = 2.0
+"""What a process wrote longer before its end is hardly the reason for it."""
 
 
 class _Kept:
@@ -127,7 +129,8 @@ class Supervisor:
             if not kept.wanted:
                 return
             kept.deaths += 1
-            kept.last_death = f"{ended}: {kept.log.last_line()}"
+            last_words = kept.log.last_line(since=max(kept.status.started_at, time.time() - _LAST_WORDS_S))
+            kept.last_death = f"{ended}: {last_words}" if last_words else ended
             delay_s = backoff.next_delay_s(ran_for_s=time.time() - kept.status.started_at)
             kept.status.detail = f"starts again in {delay_s:.1f} s; {kept.last_death}"
             self._set(kept, PartState.RESTARTING)

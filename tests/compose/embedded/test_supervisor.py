@@ -5,7 +5,9 @@ import os
 import signal
 import sys
 import textwrap
+import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -13,6 +15,7 @@ import pytest
 
 from tokentrail.compose.embedded.backoff import Backoff
 from tokentrail.compose.embedded.part import Part, PartState, PartStatus
+from tokentrail.compose.embedded.part_log import PartLog
 from tokentrail.compose.embedded.supervisor import Supervisor
 from tokentrail.errors import StackError
 
@@ -72,6 +75,36 @@ async def test_a_part_that_is_killed_is_started_again(supervisor: Supervisor) ->
         await supervisor.wait_ready("a", restarts=restarts)
     assert supervisor.status("a").restarts == 2
     assert supervisor.status("a").pid not in {None, first}
+
+
+def test_last_words_are_those_of_the_end_and_never_older(tmp_path: Path) -> None:
+    log = PartLog(tmp_path / "a.log")
+    before = time.time()
+    log.append(b"first\nout of luck\n\n")
+    assert log.last_line(since=before) == "out of luck"
+    assert not log.last_line(since=time.time() + 1)
+    assert not PartLog(tmp_path / "a.log").last_line(since=before)
+
+
+async def test_a_process_that_dies_in_silence_is_not_given_the_words_of_the_one_before(
+    supervisor: Supervisor, tmp_path: Path
+) -> None:
+    silent_later = """
+        import os, signal, sys
+        from pathlib import Path
+        from tokentrail.readiness import report_ready
+        marker = Path(os.environ["MARKER"])
+        if not marker.exists():
+            marker.touch()
+            sys.exit("no such luck")
+        report_ready()
+        signal.pause()
+    """
+    part = _part("a", silent_later)
+    await supervisor.start(replace(part, environ={**part.environ, "MARKER": str(tmp_path / "marker")}))
+    assert supervisor.status("a").restarts == 1
+    await supervisor.kill("a")
+    assert supervisor.status("a").detail.endswith("; killed by SIGKILL")
 
 
 async def test_parts_stop_in_reverse_order_each_before_the_next(
