@@ -5,22 +5,20 @@ closed and its frames are acknowledged by the broker, and a frame that is sent t
 """
 
 import asyncio
-import sys
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import faust
 import mode
 import msgspec
 from faust.types import StreamT
 
-from tokentrail.garbage import collect_rarely
 from tokentrail.processors.frames import pack_frames
 from tokentrail.processors.groupings import collect_groupings
 from tokentrail.processors.pulse_writer import PulseWriter
 from tokentrail.processors.record_batches import BatchingApp, OrderedAcks
 from tokentrail.processors.rules import load_rules
 from tokentrail.processors.slicing import ClosedSlices, PartitionSlicer, Rejection
+from tokentrail.processors.worker_process import run_until_stopped
 from tokentrail.readiness import report_ready, report_state
 from tokentrail.schemas import topics
 from tokentrail.schemas.dead_letters import describe_rejection
@@ -135,9 +133,7 @@ class SliceWorker:
 
 def main() -> None:
     """Run the worker until SIGTERM or SIGINT."""
-    worker = SliceWorker(current_settings())
-    collect_rarely()
-    sys.exit(faust.Worker(worker.app, loglevel="WARN", quiet=True).execute_from_commandline())
+    run_until_stopped(SliceWorker(current_settings()).app)
 
 
 if __name__ == "__main__":

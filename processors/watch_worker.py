@@ -7,22 +7,20 @@ again.
 """
 
 import asyncio
-import sys
 import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any, Final, cast
 
-import faust
 import mode
 import msgspec
 from faust.types import TP, StreamT
 
-from tokentrail.garbage import collect_rarely
 from tokentrail.processors.alert_log import read_alerts
 from tokentrail.processors.entity_store import EntityStore
 from tokentrail.processors.record_batches import BatchingApp, OrderedAcks
 from tokentrail.processors.rules import load_rules
 from tokentrail.processors.watching import PartitionWatch
+from tokentrail.processors.worker_process import run_until_stopped
 from tokentrail.readiness import report_ready, report_state
 from tokentrail.schemas import topics
 from tokentrail.schemas.alerts import Alert, encode_alert
@@ -165,9 +163,7 @@ class WatchWorker:
 
 def main() -> None:
     """Run the worker until SIGTERM or SIGINT."""
-    worker = WatchWorker(current_settings())
-    collect_rarely()
-    sys.exit(faust.Worker(worker.app, loglevel="WARN", quiet=True).execute_from_commandline())
+    run_until_stopped(WatchWorker(current_settings()).app)
 
 
 if __name__ == "__main__":
