@@ -5,11 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from genai_prices import Usage as PublicUsage
-from genai_prices import calc_price
 from genai_prices.data_snapshot import get_snapshot
 from hypothesis import given
 from hypothesis import strategies as st
+from public_cost import public_cost
 
 from tokentrail.processors.pricing import UNPRICED, PriceBook, Rates, cost_of
 from tokentrail.processors.pricing_public import PublicPrices
@@ -53,22 +52,6 @@ def usages(draw: st.DrawFn) -> Usage:
         reasoning_tokens=reasoning,
         output_audio_tokens=spoken,
     )
-
-
-def public_cost(provider: str, model: str, usage: Usage, at: datetime) -> Decimal:
-    known = {
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "cache_read_tokens": usage.cache_read_tokens,
-        "cache_write_tokens": (usage.cache_write_5m_tokens or 0) + (usage.cache_write_1h_tokens or 0),
-        "cache_write_5m_tokens": usage.cache_write_5m_tokens,
-        "cache_write_1h_tokens": usage.cache_write_1h_tokens,
-        "input_audio_tokens": usage.input_audio_tokens,
-        "output_reasoning_tokens": usage.reasoning_tokens,
-        "output_audio_tokens": usage.output_audio_tokens,
-    }
-    given_usage = PublicUsage(**{name: count for name, count in known.items() if count})
-    return calc_price(given_usage, model, provider_id=provider, genai_request_timestamp=at).total_price
 
 
 @given(st.sampled_from(MODELS), usages(), st.integers(0, 86_399))

@@ -81,11 +81,11 @@ class Record(NamedTuple):
     value: bytes | None
 
 
-def block_of(first: int, payloads: list[bytes | None], partition: int = 0) -> Block:
+def block_of(first: int, payloads: list[bytes | None], partition: int = 0, prices: PriceBook | None = None) -> Block:
     now_ms = int(datetime.now(UTC).timestamp() * 1000)
     records = [Record(first + at, now_ms, payload) for at, payload in enumerate(payloads)]
     backlog = Backlog()
-    for chunk in read_chunks(partition, records, PriceBook(PublicPrices())):
+    for chunk in read_chunks(partition, records, prices or PriceBook(PublicPrices())):
         backlog.add(chunk, 0)
     return backlog.take_block()
 
