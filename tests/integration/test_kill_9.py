@@ -55,10 +55,10 @@ async def _kill_at_random(stack: Stack, publishing: asyncio.Task[None], seed: in
     killed: list[str] = []
     while not publishing.done():
         victim = victims[len(killed) % len(victims)]
-        await asyncio.sleep(chance.uniform(0.2, 2.0))  # the random moment
+        await stack.wait_ready(victim, restarts=killed.count(victim))
+        await asyncio.sleep(chance.uniform(0.2, 2.0))  # the random moment; others may be down still
         await stack.kill(victim)
         killed.append(victim)
-        await stack.wait_ready(victim, restarts=killed.count(victim))
     return killed
 
 
@@ -80,13 +80,18 @@ async def _wait_for_rows(settings: Settings, table: str, expected: int) -> list[
 
 
 @pytest.mark.timeout(300)
-async def test_kill_9_at_random_moments_loses_nothing_and_doubles_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("seed", "seconds"), [(1, 25), *(pytest.param(seed, 60, marks=pytest.mark.soak) for seed in range(2, 12))]
+)
+async def test_kill_9_at_random_moments_loses_nothing_and_doubles_nothing(
+    tmp_path: Path, seed: int, seconds: int
+) -> None:
     calls = _calls()
     plan = StackPlan(data=tmp_path / "stack", settings=msgspec.structs.replace(SETTINGS, topic_prefix="storm."))
     async with running_stack(plan) as stack:
         settings = stack.settings
-        publishing = asyncio.create_task(_publish(settings, calls, seconds=25))
-        killed = await _kill_at_random(stack, publishing, seed=1)
+        publishing = asyncio.create_task(_publish(settings, calls, seconds))
+        killed = await _kill_at_random(stack, publishing, seed)
         await publishing
         assert set(killed) == set(VICTIMS)
 
