@@ -7,7 +7,12 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from tokentrail.compose.embedded.clickhouse_http.accounts import Account
 from tokentrail.compose.embedded.clickhouse_http.connection import Connection, Outcome, ResultStream
 from tokentrail.compose.embedded.clickhouse_http.failures import ClickHouseFailure, no_room, refusal
-from tokentrail.compose.embedded.clickhouse_http.guard import check_statement, read_only_refusal
+from tokentrail.compose.embedded.clickhouse_http.guard import (
+    check_format,
+    check_statement,
+    read_only_refusal,
+    shows_signs,
+)
 from tokentrail.compose.embedded.clickhouse_http.request import Request
 from tokentrail.compose.embedded.clickhouse_http.sessions import Sessions
 from tokentrail.compose.embedded.clickhouse_http.spool import Spool
@@ -92,12 +97,13 @@ class Execution:
             if insert:
                 if account.read_only or request.read_only_method:
                     raise read_only_refusal(by_method=not account.read_only)
+                check_format(insert.format)
                 data = stack.enter_context(_data(body, max(0, insert.data_start - len(prefix))))
                 return Answer(insert.format, connection.insert(insert.from_file(data.path()), request.params))
             text = head + body.read(_MAX_STATEMENT_BYTES)
             if body.read(1):
                 raise refusal(62, "SYNTAX_ERROR", f"The statement is longer than {_MAX_STATEMENT_BYTES} bytes.")
-            if account.read_only or request.read_only_method or first_word(text) != "INSERT" or b"FILE" in head.upper():
+            if account.read_only or request.read_only_method or first_word(text) != "INSERT" or shows_signs(text):
                 check_statement(connection, account, text, only_reading=request.read_only_method)
             answer = _answer(connection, request, text)
             if answer.outcome is None:
@@ -141,6 +147,7 @@ def _data(body: Spool, start: int) -> AbstractContextManager[Spool]:
 
 def _answer(connection: Connection, request: Request, text: bytes) -> Answer:
     output_format = stated_format(text) or request.default_format
+    check_format(output_format)
     if request.wait_end or output_format not in _STREAMED_FORMATS or first_word(text) not in ("SELECT", "WITH"):
         return Answer(output_format, connection.run(text, output_format, request.params))
     return Answer(output_format, stream=connection.stream(text, output_format, request.params))

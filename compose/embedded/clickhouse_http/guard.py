@@ -3,6 +3,7 @@
 Roles (accounts.xml) deny tables, files and hosts, and `readonly` denies changes. Neither covers these: a role can be
 changed by SET ROLE, INTO OUTFILE writes a file, the scalar function `file` reads any file of the machine (in chDB
 nothing confines it), and a few functions reach other hosts or run SQL out of a string.
+What settings could reach is closed by constraints in accounts.xml.
 """
 
 import re
@@ -29,7 +30,12 @@ _ENGINES = frozenset(
     ("Memory", "Null", "Buffer", "Log", "TinyLog", "StripeLog", "Merge", "Set", "Join", "EmbeddedRocksDB", "Dictionary",
      "GenerateRandom", "Atomic")
 )  # fmt: skip
-_MAY_HIDE_A_NAME = re.compile(rb"file|eval|\\|outfile|infile", re.IGNORECASE)
+# Formats that go by a schema or a template out of a file, or from a registry. The settings that would name one are
+# constant (accounts.xml); without them these formats could only fail.
+_FORBIDDEN_FORMATS = ("template", "protobuf", "capnproto", "avroconfluent")
+_FORMAT = re.compile(r"\bFORMAT (\w+)")
+_FORMAT_AT_END = re.compile(r" FORMAT \w+$")
+_SIGNS = (b"file", b"eval", b"\\", *(name.encode() for name in _FORBIDDEN_FORMATS))
 _DEFINING = frozenset(("CREATE", "ATTACH", "REPLACE"))
 _READERS_STATEMENTS = frozenset(("SELECT", "WITH", "EXPLAIN", "DESCRIBE", "DESC", "SHOW", "EXISTS", "FROM"))
 
@@ -55,12 +61,31 @@ def check_statement(connection: Connection, account: Account, text: bytes, *, on
             raise refusal(62, "SYNTAX_ERROR", "Syntax error: the statement cannot be parsed.")
         if kind != "READ_ONLY" or (account.read_only and word not in _READERS_STATEMENTS):
             raise read_only_refusal(by_method=not account.read_only)
-    if account.read_only or word in _DEFINING or _MAY_HIDE_A_NAME.search(text):
+    if account.read_only or word in _DEFINING or shows_signs(text):
         _check_names(connection, account, text)
     if kind in ("CONTROL", "UNKNOWN"):
         connection.tainted = True
         if word in ("SET", "USE"):
             connection.forget_settings()
+
+
+def shows_signs(text: bytes) -> bool:
+    """Return whether a text may name what is forbidden to everybody; only the parsed statement tells."""
+    lowered = text.lower()
+    return any(sign in lowered for sign in _SIGNS)
+
+
+def check_format(name: str) -> None:
+    """Let a format of input or output pass, or refuse it.
+
+    Raises:
+        ClickHouseFailure: 48, it takes a schema out of a file or from a registry.
+    """
+    if name.lower().startswith(_FORBIDDEN_FORMATS):
+        reason = (
+            f"The embedded engine has no format {name}, which needs a schema file: use Native, Arrow or JSONEachRow."
+        )
+        raise refusal(48, "NOT_IMPLEMENTED", reason)
 
 
 def read_only_refusal(*, by_method: bool) -> Exception:
@@ -78,13 +103,16 @@ def _check_names(connection: Connection, account: Account, text: bytes) -> None:
     outside_literals = _LITERAL.sub("''", canonical)
     if re.search(r"\b(INTO OUTFILE|FROM INFILE)\b", outside_literals):
         raise refusal(48, "NOT_IMPLEMENTED", "INTO OUTFILE and FROM INFILE are not allowed over HTTP.")
+    for name in _FORMAT.findall(outside_literals):
+        check_format(name)
     for engine in _ENGINE.findall(outside_literals):
         if engine not in _ENGINES and (engine.startswith(("Replicated", "Shared")) or not engine.endswith("MergeTree")):
             reason = f"The embedded engine has no engine {engine}: point TOKENTRAIL_CLICKHOUSE at a ClickHouse server."
             raise refusal(56, "UNKNOWN_STORAGE", reason)
     forbidden = _FORBIDDEN | _FORBIDDEN_TO_READERS if account.read_only else _FORBIDDEN
-    for name in _NAME.finditer(outside_literals):
-        found = name.group(1) or name.group(2) or ""
+    # ArrowStream is a format for readers too; the table function of that name is none.
+    for match in _NAME.finditer(_FORMAT_AT_END.sub("", outside_literals)):
+        found = match.group(1) or match.group(2) or ""
         if found in forbidden:
             raise refusal(
                 497,

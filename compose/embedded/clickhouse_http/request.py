@@ -24,11 +24,30 @@ _FRONT_SETTINGS = frozenset(
         "http_native_compression_disable_checksumming_on_decompress",
     )
 )  # fmt: skip
-# What a reader may choose: how its answer looks, and lower limits than its own.
-_READER_PREFIXES = ("output_format_", "format_", "date_time_", "bool_", "http_")
+# What a reader may choose besides lower limits than its own: how its answer looks. Names, never prefixes: among the
+# settings of formats there are some that open files and ask hosts.
 _READER_SETTINGS = frozenset(
-    ("session_timezone", "join_use_nulls", "extremes", "limit", "offset", "max_block_size", "result_overflow_mode",
-     "final", "log_comment")
+    (
+        "bool_false_representation", "bool_true_representation", "cast_string_to_dynamic_use_inference",
+        "date_time_input_format", "date_time_output_format", "extremes", "final", "format_csv_delimiter",
+        "format_csv_null_representation", "format_tsv_null_representation", "join_use_nulls", "limit", "log_comment",
+        "max_block_size", "offset", "output_format_arrow_compression_method",
+        "output_format_arrow_low_cardinality_as_dictionary", "output_format_arrow_string_as_string",
+        "output_format_binary_write_json_as_string", "output_format_csv_crlf_end_of_line",
+        "output_format_decimal_trailing_zeros", "output_format_json_array_of_rows",
+        "output_format_json_escape_forward_slashes", "output_format_json_map_as_array_of_tuples",
+        "output_format_json_named_tuples_as_objects", "output_format_json_pretty_print",
+        "output_format_json_quote_64bit_floats", "output_format_json_quote_64bit_integers",
+        "output_format_json_quote_decimals", "output_format_json_quote_denormals",
+        "output_format_json_validate_utf8", "output_format_native_encode_types_in_binary_format",
+        "output_format_native_use_flattened_dynamic_and_json_serialization",
+        "output_format_native_write_json_as_string", "output_format_parquet_compression_method",
+        "output_format_parquet_string_as_string", "output_format_pretty_color", "output_format_pretty_grid_charset",
+        "output_format_pretty_max_column_pad_width", "output_format_pretty_max_rows",
+        "output_format_pretty_max_value_width", "output_format_pretty_row_numbers",
+        "output_format_tsv_crlf_end_of_line", "output_format_write_statistics", "result_overflow_mode",
+        "session_timezone",
+    )
 )  # fmt: skip
 _MAX_SESSION_TIMEOUT_S = 3600.0
 _DEFAULT_SESSION_TIMEOUT_S = 60.0
@@ -117,7 +136,7 @@ def _reader_value(name: str, value: str) -> str:
     limit = READER_LIMITS.get(name)
     if limit is not None and value.isdecimal() and 0 < int(value) <= int(limit):
         return value
-    if limit is None and (name in _READER_SETTINGS or name.startswith(_READER_PREFIXES)):
+    if name in _READER_SETTINGS:
         return value
     raise refusal(164, "READONLY", f"Cannot modify '{name}' setting in readonly mode.")
 

@@ -1,6 +1,9 @@
+import http.client
+import urllib.parse
 from pathlib import Path
 from typing import Any
 
+import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -114,6 +117,79 @@ def test_a_reader_reaches_no_file_and_no_host(reader: Client, statement: str) ->
     with pytest.raises(DatabaseError) as refused:
         reader.command(statement.replace("SECRET", SECRET))
     assert "TOKENTRAIL_CLICKHOUSE_READER_PASSWORD" not in str(refused.value)
+
+
+ACCOUNTS = {"default": "", "tokentrail_reader": "read me"}
+
+
+def ask(engine: Any, user: str, statement: str, **settings: str) -> str:
+    query = urllib.parse.urlencode({"user": user, "password": ACCOUNTS[user], **settings})
+    connection = http.client.HTTPConnection("127.0.0.1", engine.port)
+    connection.request("POST", f"/?{query}", statement.encode())
+    return connection.getresponse().read().decode()
+
+
+@pytest.fixture
+def template(table: str, tmp_path: Path) -> Path:
+    assert table == "trail.calls"
+    path = tmp_path / "template"
+    path.write_text("treasure ${0:CSV}")
+    return path
+
+
+@pytest.mark.parametrize("user", ACCOUNTS)
+@pytest.mark.parametrize(
+    ("statement", "settings"),
+    [
+        ("SELECT 1 FORMAT Template", {"format_template_row": "PATH"}),
+        ("SELECT 1 FORMAT template -- the end", {"format_template_resultset": "PATH"}),
+        ("SELECT 1", {"default_format": "Template", "format_template_row": "PATH"}),
+        ("SELECT 1 AS x FORMAT Protobuf", {"format_schema": "PATH:x"}),
+        ("SELECT 1 AS x FORMAT ProtobufSingle", {"output_format_schema": "PATH"}),
+        ("SELECT 1 AS x FORMAT CapnProto", {"format_schema": "PATH:x"}),
+        ("SELECT 1 AS x FORMAT AvroConfluent", {"format_avro_schema_registry_url": "http://127.0.0.1:1/"}),
+        ("SELECT formatRow('Template', 1)", {"format_template_row": "PATH"}),
+        ("SELECT formatRow('Template', 1) SETTINGS format_template_row = 'PATH'", {}),
+        ("SELECT * FROM (SELECT formatRow('Template', 1) SETTINGS format_template_row = 'PATH')", {}),
+        ("SELECT (SELECT formatRow('Template', 1) SETTINGS `format_template_row` = 'PATH')", {}),
+        ("SELECT 1 SETTINGS format_template_row = 'PATH' FORMAT Template", {}),
+        ("SELECT 1 FORMAT Template SETTINGS format_template_row = 'PATH'", {}),
+        ("SET format_template_row = 'PATH'", {}),
+        ("INSERT INTO trail.calls FORMAT Template\ngold 1", {"format_template_row": "PATH"}),
+        ("INSERT INTO trail.calls FORMAT CSV\ngold", {"input_format_record_errors_file_path": "PATH.bad"}),
+        ("SELECT 1 AS x", {"additional_result_filter": "file('PATH') = 'gold'"}),
+        ("SELECT 1 AS x SETTINGS additional_result_filter = 'file(\\'PATH\\') = 1'", {}),
+    ],
+)
+def test_no_setting_and_no_format_opens_a_file(
+    engine_process: Any, template: Path, user: str, statement: str, settings: dict[str, str]
+) -> None:
+    chosen = {name: value.replace("PATH", str(template)) for name, value in settings.items()}
+    answer = ask(engine_process, user, statement.replace("PATH", str(template)), **chosen)
+    assert answer.startswith("Code: ")
+    assert "treasure" not in answer
+    assert ask(engine_process, "default", "SELECT x FROM trail.calls") == "7\n"
+    assert list(template.parent.iterdir()) == [template]
+
+
+@pytest.mark.parametrize("user", ACCOUNTS)
+def test_settings_of_how_an_answer_looks_are_everybodys(engine_process: Any, user: str) -> None:
+    def told(statement: str, **settings: str) -> str:
+        return ask(engine_process, user, statement, **settings)
+
+    assert '"x": "1"' in told("SELECT 1::UInt64 AS x FORMAT JSON", output_format_json_quote_64bit_integers="1")
+    assert told("SELECT toDateTime(0, 'UTC')", date_time_output_format="iso") == "1970-01-01T00:00:00Z\n"
+    assert told("SELECT 1, 2 FORMAT CSV", format_csv_delimiter=";", add_http_cors_header="1") == "1;2\n"
+    assert told("SELECT 'FORMAT Template' FORMAT TSV") == "FORMAT Template\n"
+
+
+@pytest.mark.parametrize("user", ACCOUNTS)
+async def test_the_async_client_reads_rows_and_arrow_as_everybody(engine_process: Any, user: str) -> None:
+    async with await clickhouse_connect.get_async_client(
+        host="127.0.0.1", port=engine_process.port, username=user, password=ACCOUNTS[user]
+    ) as client:
+        assert (await client.query("SELECT 1")).result_rows == [(1,)]
+        assert (await client.query_arrow("SELECT 1 AS x")).num_rows == 1
 
 
 @pytest.mark.parametrize(
