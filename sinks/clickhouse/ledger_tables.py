@@ -98,7 +98,7 @@ class LedgerTables:
                 # A buffer, not bytes: the client sends bytes once more when the connection breaks, and the first
                 # time may have landed.
                 sink.getvalue(),
-                settings={**_ONE_PART, "query_id": self._insert_id(block.last_offsets)},
+                settings=self._insert_settings(block.last_offsets),
                 # The file format ends with a footer: half a body is an error, never half a block.
                 fmt="Arrow",
             )
@@ -126,8 +126,10 @@ class LedgerTables:
             self._client = connect(self._settings, timeout_s=INSERT_TIMEOUT_S)
         return self._client
 
-    def _insert_id(self, partitions: Iterable[int]) -> str:
-        return f"{self._insert_ids}{uuid.uuid4()}/{','.join(map(str, sorted(partitions)))}"
+    def _insert_settings(self, partitions: Iterable[int]) -> dict[str, str | int]:
+        name = f"{self._insert_ids}{uuid.uuid4()}/{','.join(map(str, sorted(partitions)))}"
+        # Twice: the embedded engine makes up query ids of its own, and a proxy may too.
+        return {**_ONE_PART, "query_id": name, "log_comment": name}
 
     def _ensure_rates(self, needed: Iterable[Rates]) -> None:
         client = self._connected()
@@ -151,13 +153,20 @@ class LedgerTables:
             time.sleep(0.05)
 
     def _running_inserts(self, partitions: Collection[int]) -> list[str]:
+        """Return the engine's own ids of them."""
         rows = self._connected().query(
-            "SELECT query_id FROM system.processes WHERE startsWith(query_id, {name:String})",
-            {"name": self._insert_ids},
+            """
+            SELECT query_id, if(startsWith(query_id, {ours:String}), query_id, Settings['log_comment']) AS name
+            FROM system.processes WHERE startsWith(name, {ours:String})
+            """,
+            {"ours": self._insert_ids},
         )
         wanted = set(partitions)
-        ids = [str(row[0]) for row in rows.result_rows]
-        return [name for name in ids if not wanted.isdisjoint(map(int, name.rpartition("/")[2].split(",")))]
+        return [
+            str(query_id)
+            for query_id, name in rows.result_rows
+            if not wanted.isdisjoint(map(int, name.rpartition("/")[2].split(",")))
+        ]
 
     def _stretch(self, partition: int) -> _Stretch:
         row = (
@@ -225,7 +234,7 @@ class LedgerTables:
               AND kafka_offset NOT IN (SELECT kafka_offset FROM {self._database}.calls WHERE {_IN_STRETCH})
             """,  # noqa: S608  # the name is checked by Settings
             _parameters(stretch),
-            settings={**_ONE_PART, "query_id": self._insert_id([stretch.partition])},
+            settings=self._insert_settings([stretch.partition]),
         )
 
 
