@@ -17,6 +17,7 @@ from tokentrail.compose.embedded.clickhouse_http.connection import Outcome
 from tokentrail.compose.embedded.clickhouse_http.encodings import Encoder, choose, decompress
 from tokentrail.compose.embedded.clickhouse_http.execution import Answer, Execution
 from tokentrail.compose.embedded.clickhouse_http.failures import ClickHouseFailure, no_room
+from tokentrail.compose.embedded.clickhouse_http.origin import refuse_web_pages
 from tokentrail.compose.embedded.clickhouse_http.request import Request, parse_request
 from tokentrail.compose.embedded.clickhouse_http.sessions import Sessions
 from tokentrail.compose.embedded.clickhouse_http.spool import Spool
@@ -58,8 +59,11 @@ class Front:
         self._running: set[Future[Any]] = set()
 
     def application(self) -> web.Application:
-        """Return the aiohttp application; run it with `auto_decompress=False`, bodies are decompressed here."""
-        application = web.Application()
+        """Return the aiohttp application, which answers programs and no web pages.
+
+        Run it with `auto_decompress=False`: bodies are decompressed here.
+        """
+        application = web.Application(middlewares=[refuse_web_pages])
         for path in ("/ping", "/replicas_status"):
             application.router.add_get(path, _ok)
         for path in ("/", "/query"):
