@@ -38,11 +38,6 @@ class Entity(msgspec.Struct, array_like=True, kw_only=True):
     failed: list[str] = msgspec.field(default_factory=list)
     """Failed calls of the last seconds that had any, newest first."""
 
-    @property
-    def active(self) -> bool:
-        """Whether an alert of it is open or pending, so that it wants every tick."""
-        return any(state.track.active for state in self.rules.values())
-
 
 class Second(msgspec.Struct, frozen=True, gc=False):
     """One entity's second, summed over all source partitions."""
@@ -76,6 +71,11 @@ class Observer:
         self._plans = list(plans)
         self._widths = sorted({plan.rule.window_s for plan in plans})
 
+    def is_active(self, entity: Entity) -> bool:
+        """Whether an alert of it is open or pending under these rules, so that it wants every tick."""
+        states = (entity.rules.get(plan.rule.name) for plan in self._plans)
+        return any(state is not None and state.track.active for state in states)
+
     def observe(self, entity: Entity, name: str, second: int, seen: Second | None) -> Iterator[Alert]:
         """Apply one second (None: no calls) to an entity and yield the state changes. Seconds come in order."""
         if second <= entity.last_tick:
@@ -90,6 +90,13 @@ class Observer:
                 continue
             window.slide(second)
             verdict = judge(plan.rule, window.totals, state.baseline.value)
+            if state.track.rule_version != plan.version:
+                if state.track.firing:
+                    # The rule that opened it is no more, so it ends as what it was; the new rule starts afresh.
+                    state.track.revision += 1
+                    yield self._describe(plan, entity, name, second, verdict, AlertState.RESOLVED)
+                state.track.reset()
+                state.track.rule_version = plan.version
             change = state.track.step(plan.rule, second, verdict)
             if change is not None:
                 yield self._describe(plan, entity, name, second, verdict, change)
@@ -122,11 +129,11 @@ class Observer:
         started = track.firing_since
         about_errors = rule.metric in {"errors", "error_ratio"}
         return Alert(
-            alert_id=identify_alert(rule.name, plan.version, self.grouping, name, started),
+            alert_id=identify_alert(rule.name, track.rule_version, self.grouping, name, started),
             revision=track.revision,
             state=change,
             rule=rule.name,
-            rule_version=plan.version,
+            rule_version=track.rule_version,
             severity=rule.severity,
             dimension=self.grouping,
             entity=name,

@@ -39,11 +39,15 @@ class EntityStore(MutableMapping[EntityKey, Entity]):
         stored = self._table.get(self._mark_key)
         return None if stored is None else _decode_mark(stored)
 
-    def save(self, keys: Iterable[EntityKey], mark: WatchMark, now_ms: int) -> None:
-        """Write entities, then the mark: a crash in between leaves entities ahead of the mark, which is harmless."""
-        for key in keys:
-            self._table[_encode_key(key)] = _encode(self._live[key])
-        self._table[self._mark_key] = _encode(StoredMark(mark, now_ms))
+    def save(self, keys: Iterable[EntityKey], mark: WatchMark, now_ms: int) -> list[tuple[bytes, bytes]]:
+        """Put entities and the mark into the table; returns the rows that the table's changelog must get, in order.
+
+        The mark is the last: a crash in between leaves entities ahead of it, which is harmless.
+        """
+        rows = [(_encode_key(key), _encode(self._live[key])) for key in keys]
+        rows.append((self._mark_key, _encode(StoredMark(mark, now_ms))))
+        self._table.update(rows)
+        return rows
 
     def __getitem__(self, key: EntityKey) -> Entity:
         entity = self._live.get(key)

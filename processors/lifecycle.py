@@ -21,6 +21,8 @@ class AlertTrack(msgspec.Struct, array_like=True, kw_only=True):
     clear_since: int = -1
     revision: int = 0
     told_value: float = 0.0
+    rule_version: str = ""
+    """Version of the rule that it is judged under; an open alert ends where the rule changes."""
 
     @property
     def firing(self) -> bool:

@@ -13,8 +13,10 @@ import msgspec
 INTERVAL_MS: Final = 1000
 """A quiet partition gets one watermark a second."""
 LINGER_MS: Final = 20 * 60_000
-"""Pulses stop so long after the last call of the whole topic: open alerts have resolved by then, and a system that
-nobody uses writes nothing."""
+"""Pulses go on for at least so long after the last call of the whole topic, and then stop: a system that nobody uses
+writes nothing."""
+RECONNECT_MS: Final = 8_000
+"""After an outage no partition is taken for quiet before this: producers wait up to 5 s before they try again."""
 
 
 class _Quiet(msgspec.Struct):
@@ -26,8 +28,10 @@ class _Quiet(msgspec.Struct):
 class Pulse:
     """Watches the end offsets of a topic. Feed it each observation, and tell it of each record written."""
 
-    def __init__(self, idle_after_ms: int) -> None:
+    def __init__(self, idle_after_ms: int, linger_ms: int = LINGER_MS) -> None:
         self._idle_after_ms = idle_after_ms
+        self._linger_ms = linger_ms
+        self._wait_ms = 0
         self._partitions: dict[int, _Quiet] = {}
         self._last_call_ms: int | None = None
 
@@ -40,9 +44,9 @@ class Pulse:
             if self._last_call_ms is None or now_ms - self._last_call_ms >= self._idle_after_ms:
                 # Where one partition wakes, the others may be about to: they get their time from here on.
                 for quiet in self._partitions.values():
-                    quiet.since_ms = now_ms
+                    quiet.since_ms = max(quiet.since_ms, now_ms)
             self._last_call_ms = now_ms
-        if self._last_call_ms is None or now_ms - self._last_call_ms > LINGER_MS:
+        if self._last_call_ms is None or now_ms - self._last_call_ms > self._linger_ms:
             return {}
         return {
             partition: now_ms - self._idle_after_ms
@@ -56,7 +60,7 @@ class Pulse:
         for partition, end_offset in end_offsets.items():
             known = self._partitions.get(partition)
             if known is None:
-                self._partitions[partition] = _Quiet(end_offset, now_ms)
+                self._partitions[partition] = _Quiet(end_offset, now_ms + self._wait_ms)
                 called = called or (end_offset > 0 and self._last_call_ms is None)
             elif end_offset != known.end_offset:
                 known.end_offset = end_offset
@@ -73,6 +77,9 @@ class Pulse:
     def lose_contact(self) -> None:
         """The broker did not answer: nothing is known to be quiet any more.
 
-        After an outage the producers get as long as a quiet partition does to bring what they have kept.
+        Calls may have come meanwhile, and producers need time to bring what they have kept.
         """
+        if self._partitions:
+            self._wait_ms = max(0, RECONNECT_MS - self._idle_after_ms)
         self._partitions.clear()
+        self._last_call_ms = None

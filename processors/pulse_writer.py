@@ -10,8 +10,9 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 
-from tokentrail.processors.pulse import Pulse
+from tokentrail.processors.pulse import LINGER_MS, Pulse
 from tokentrail.processors.record_batches import BatchingApp
+from tokentrail.processors.rules import load_rules
 from tokentrail.schemas import topics
 from tokentrail.schemas.events import SCHEMA_VERSION, Watermark
 from tokentrail.settings import Settings
@@ -31,7 +32,9 @@ class PulseWriter:
         self._app = app
         self._settings = settings
         self._topic = settings.topic(topics.CALLS.name)
-        self._pulse = Pulse(settings.idle_after_ms)
+        longest_s = max((r.window_s + r.for_s + r.keep_firing_for_s for r in load_rules(settings.rules)), default=0)
+        # Long enough for every open alert to resolve.
+        self._pulse = Pulse(settings.idle_after_ms, LINGER_MS + 1000 * longest_s)
         self._client: AIOKafkaConsumer | None = None
         app.task(self._beat)
 

@@ -43,14 +43,17 @@ class _Partition:
         self.acks = OrderedAcks()
         self.in_flight: deque[tuple[int, asyncio.Future[Any]]] = deque()
         self.delivered_through: int | None = None
+        self._settling = asyncio.Lock()
 
     async def settle(self, limit: int) -> None:
         """Wait until at most `limit` groups are on their way; acknowledge what is safe. Raises what a send raised."""
-        while self.in_flight and (len(self.in_flight) > limit or self.in_flight[0][1].done()):
-            through, sent = self.in_flight.popleft()
-            await sent
-            self.delivered_through = through
-        self.acks.release(self.delivered_through)
+        async with self._settling:
+            while self.in_flight and (len(self.in_flight) > limit or self.in_flight[0][1].done()):
+                through, sent = self.in_flight[0]
+                await sent
+                self.in_flight.popleft()
+                self.delivered_through = through
+            self.acks.release(self.delivered_through)
 
 
 class SliceWorker:
@@ -83,7 +86,9 @@ class SliceWorker:
             closed = partition.slicer.close()
             if closed is not None:
                 partition.in_flight.append((closed.closed_through, await self._send(closed)))
-            partition.acks.hold(event, outcome.newest_second)
+            # Also a batch that opened nothing may have closed something: its frame must be there first.
+            waits_for = (outcome.newest_second, partition.slicer.closed_through)
+            partition.acks.hold(event, max((second for second in waits_for if second is not None), default=None))
             await partition.settle(MAX_IN_FLIGHT)
 
     async def _send(self, closed: ClosedSlices) -> asyncio.Future[Any]:

@@ -1,9 +1,9 @@
 """Slicing: one source partition's calls become closed one-second tallies per entity. Pure; its only clock is the log's.
 
 Lateness is decided by the log alone. The watermark of a partition is the newest event time seen minus the allowed
-lateness, or what a watermark record says, whichever is later; a second is closed once the watermark has passed its end.
-A call for a closed second is late: counted, and skipped. A call whose time is far off its arrival at the broker has a
-suspect clock: counted, skipped, and it never moves the watermark.
+lateness, or what a watermark record says, whichever is later, but never ahead of the broker's clock. A second is closed
+once the watermark has passed its end; a call for a closed second is late: counted, and skipped. A call whose time is
+far off its arrival at the broker has a suspect clock: counted, skipped, and it never moves the watermark.
 """
 
 from collections import defaultdict
@@ -115,7 +115,8 @@ class PartitionSlicer:
                 self._raise_watermark(event.watermark.timestamp(), timestamp_ms)
                 continue
             time_s = event.occurred_at.timestamp()  # type: ignore[union-attr]  # Rejected and Watermark are gone here
-            if not -MAX_AHEAD_S <= timestamp_ms / 1000 - time_s <= MAX_BEHIND_S:
+            arrived_s = timestamp_ms / 1000
+            if not -MAX_AHEAD_S <= arrived_s - time_s <= MAX_BEHIND_S:
                 self.counts.clock_suspect += 1
                 continue
             if type(event) is CallCompleted:
@@ -126,7 +127,8 @@ class PartitionSlicer:
                     self._tally(event, second)
                     if newest is None or second > newest:
                         newest = second
-            self._watermark_s = max(self._watermark_s, time_s - self._lateness_s)
+            # Never ahead of the broker's clock: a fast clock would make everybody else in the partition late.
+            self._watermark_s = max(self._watermark_s, min(time_s, arrived_s) - self._lateness_s)
         self.counts.records += len(batch.payloads)
         self.counts.rejected += len(rejections)
         return BatchOutcome(newest, rejections)
@@ -176,8 +178,8 @@ class PartitionSlicer:
     def _raise_watermark(self, time_s: float, timestamp_ms: int) -> None:
         if time_s > timestamp_ms / 1000 + MAX_AHEAD_S:
             self.counts.clock_suspect += 1
-        elif time_s > self._watermark_s:
-            self._watermark_s = time_s
+        else:
+            self._watermark_s = max(self._watermark_s, min(time_s, timestamp_ms / 1000))
 
 
 def _freeze(second: int, grouping: int, entity: str, tally: _Tally) -> Slice:

@@ -38,6 +38,7 @@ class _Partition:
     """What the worker holds for one assigned partition of slices."""
 
     def __init__(self, settings: Settings, table: Any, number: int) -> None:
+        self.number = number
         self.store = EntityStore(table, number)
         stored = self.store.load_mark()
         self.watch = PartitionWatch(load_rules(settings.rules), self.store, stored.mark if stored else None)
@@ -61,9 +62,8 @@ class WatchWorker:
         self._partitions: dict[int, _Partition] = {}
         self._frames = self._changes = self._unreadable = 0
         self.app = BatchingApp(settings, "watch", [self._slices])
-        changelog = self.app.topic(
-            settings.topic(topics.WATCH_STATE.name), key_type=bytes, value_type=bytes, partitions=settings.partitions
-        )
+        self._changelog = settings.topic(topics.WATCH_STATE.name)
+        changelog = self.app.topic(self._changelog, key_type=bytes, value_type=bytes, partitions=settings.partitions)
         self._table = self.app.Table(
             "entities",
             key_type=bytes,
@@ -82,10 +82,11 @@ class WatchWorker:
             batch = event.value
             partition = self._partitions.get(batch.partition)
             if partition is None:
-                partition = self._partitions[batch.partition] = _Partition(self._settings, self._table, batch.partition)
-                if partition.written_ms:
-                    known = await read_alerts(self._settings, partition.written_ms - CLOCKS_APART_MS)
-                    partition.told = {(record.alert.alert_id, record.alert.revision) for record in known}
+                partition = self._partitions[batch.partition] = _Partition(
+                    self._settings, self._table.data, batch.partition
+                )
+                known = await read_alerts(self._settings, max(0, partition.written_ms - CLOCKS_APART_MS))
+                partition.told = {(record.alert.alert_id, record.alert.revision) for record in known}
             partition.acks.hold(event, self._apply(partition.watch, batch.payloads))
             await self._tell(partition)
             await self._save(partition)
@@ -140,12 +141,20 @@ class WatchWorker:
             return
         if now - partition.saved_at < self._settings.flush_interval_s or partition not in self._partitions.values():
             return  # too soon; or taken away while alerts were sent: the next owner writes this part of the changelog
-        partition.store.save(sorted(partition.watch.dirty), mark, time.time_ns() // 1_000_000)
+        rows = partition.store.save(sorted(partition.watch.dirty), mark, time.time_ns() // 1_000_000)
         partition.watch.dirty.clear()
         partition.saved_at = now
         partition.saved_through = mark.clock
         # Not awaited here: alerts must not wait for the changelog.
-        partition.saving = asyncio.create_task(self.app.producer.flush())
+        partition.saving = asyncio.create_task(self._write_changelog(partition.number, rows))
+
+    async def _write_changelog(self, partition: int, rows: list[tuple[bytes, bytes]]) -> None:
+        """Send rows of the table and wait until the broker has each. Faust's own way does not tell of a failure."""
+        producer = await self.app.maybe_start_producer()
+        sends: list[Awaitable[Any]] = [
+            await producer.send(self._changelog, key, value, partition, None, None) for key, value in rows
+        ]
+        await asyncio.gather(*sends)
 
     async def _assigned(self, *_: Any, **__: Any) -> None:
         report_ready()
@@ -158,7 +167,10 @@ class WatchWorker:
 
     async def _report(self) -> None:
         entities = sum(len(partition.store) for partition in self._partitions.values())
-        report_state(f"{self._frames:,} frames, {entities:,} entities, {self._changes:,} alert changes")
+        report_state(
+            f"{self._frames:,} frames ({self._unreadable:,} unreadable), {entities:,} entities, "
+            f"{self._changes:,} alert changes"
+        )
 
 
 def main() -> None:

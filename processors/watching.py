@@ -105,7 +105,7 @@ class PartitionWatch:
                 entity = self._entities[key] = Entity()
             yield from observer.observe(entity, key[1], second, seen.get(key))
             self.dirty.add(key)
-            if entity.active:
+            if observer.is_active(entity):
                 self._active.add(key)
             else:
                 self._active.discard(key)

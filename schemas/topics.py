@@ -58,7 +58,7 @@ HEALTH: Final = Topic(
 WATCH_STATE: Final = Topic(
     name="llm.watch-state",
     partitions=None,
-    config={"cleanup.policy": "compact"},
+    config={"cleanup.policy": "compact", "max.message.bytes": str(4 * _MIB)},
     purpose="what watch remembers of each entity: the changelog of its Faust table",
 )
 TOPICS: Final = (CALLS, SLICES, ALERTS, DEAD_LETTERS, HEALTH, WATCH_STATE)

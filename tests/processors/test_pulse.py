@@ -1,4 +1,4 @@
-from tokentrail.processors.pulse import INTERVAL_MS, LINGER_MS, Pulse
+from tokentrail.processors.pulse import INTERVAL_MS, LINGER_MS, RECONNECT_MS, Pulse
 
 IDLE_MS = 1000
 
@@ -49,8 +49,17 @@ def test_after_an_outage_a_partition_must_be_seen_quiet_anew() -> None:
     _observe(pulse, 0, ends)
     pulse.lose_contact()
     assert _observe(pulse, 30_000, ends) == {}
-    assert _observe(pulse, 30_000 + IDLE_MS - 1, ends) == {}
-    assert _observe(pulse, 30_000 + IDLE_MS, ends) == {0: 30_000}
+    assert _observe(pulse, 30_000 + RECONNECT_MS - 1, ends) == {}
+    assert _observe(pulse, 30_000 + RECONNECT_MS, ends) == {0: 30_000 + RECONNECT_MS - IDLE_MS}
+
+
+def test_calls_that_came_during_an_outage_are_followed_by_pulses_however_old_the_last_known_call() -> None:
+    pulse = Pulse(IDLE_MS)
+    _observe(pulse, 0, {0: 5})
+    pulse.lose_contact()
+    later_ms = 2 * LINGER_MS
+    _observe(pulse, later_ms, {0: 9})
+    assert _observe(pulse, later_ms + RECONNECT_MS, {0: 9}) != {}
 
 
 def test_when_a_silent_topic_wakes_every_partition_gets_its_time() -> None:

@@ -108,3 +108,15 @@ def test_frames_cut_in_two_say_complete_only_with_the_last() -> None:
 def test_every_destination_hears_of_the_time() -> None:
     frames = pack_frames(ClosedSlices(3, START_S, []), ["user_id"], 4, 5)
     assert [(destination, frame.closed_through) for destination, frame in frames] == [(n, START_S) for n in range(5)]
+
+
+def test_a_clock_that_is_a_minute_fast_makes_nobody_else_late() -> None:
+    slicer = _slicer()
+    for second in range(5):
+        arrived = START + timedelta(seconds=second)
+        _add(slicer, (_call(2 * second, arrived + timedelta(seconds=60))[0], arrived), _call(2 * second + 1, arrived))
+    assert slicer.counts.late == 0
+    assert slicer.closed_through is None
+    closed = slicer.close()
+    assert closed is not None
+    assert closed.closed_through == START_S + 2

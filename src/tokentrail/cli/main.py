@@ -4,6 +4,7 @@ import logging
 import sys
 
 import typer
+from rich.markup import escape
 
 from tokentrail.cli.alerts import alerts
 from tokentrail.cli.costs import costs
@@ -34,7 +35,7 @@ def run() -> None:
     try:
         app()
     except TokentrailError as error:
-        err.print(f"[bold red]tokentrail:[/] {error}", soft_wrap=True, markup=True)
+        err.print(f"[bold red]tokentrail:[/] {escape(str(error))}", soft_wrap=True)
         sys.exit(1)
 
 

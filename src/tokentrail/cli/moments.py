@@ -17,10 +17,10 @@ def parse_moment(text: str, now: datetime | None = None) -> datetime:
         typer.BadParameter: the text is neither.
     """
     ago = _AGO.match(text.strip())
-    if ago:
-        return (now or datetime.now(UTC)) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
     try:
+        if ago:
+            return (now or datetime.now(UTC)) - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         moment = datetime.fromisoformat(text.strip())
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise typer.BadParameter(f"{text!r} is no time; write 90m, 24h, 7d or 2026-11-21T12:00.") from error
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
