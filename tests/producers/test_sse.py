@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 
 from tokentrail.producers.sse import MAX_EVENT_BYTES, SseParser
 
-payloads = st.lists(st.text(st.characters(exclude_characters="\r\n"), min_size=1, max_size=20), min_size=1, max_size=5)
+payloads = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1, max_size=20), min_size=1, max_size=5
+)
 newlines = st.sampled_from(["\n", "\r\n", "\r"])
 
 
