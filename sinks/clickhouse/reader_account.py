@@ -1,5 +1,6 @@
 """The account behind `tokentrail query`: reads the ledger within limits, and nothing else."""
 
+import logging
 from typing import Final
 
 from clickhouse_connect.driver.client import Client
@@ -13,17 +14,34 @@ _LIMITS: Final = (
 )
 
 
-def create_reader_account(client: Client, settings: Settings) -> bool:
-    """Create the reader account where the engine keeps accounts and we may make them; return whether it is there.
+_log = logging.getLogger(__name__)
 
-    The embedded engine keeps none: the process in front of it holds the reader to its limits.
+
+def create_reader_account(client: Client, settings: Settings) -> bool:
+    """Bring the reader account to the settings where we may make accounts; return whether it is there.
+
+    Without a `clickhouse_reader_password` none is made, and a warning says so: an account without a password would be
+    open to every host that reaches the server. The embedded engine keeps no accounts: the process in front of it holds
+    the reader to its limits.
+
+    Raises:
+        SettingsError: the reader is the account that writes.
     """
+    settings.require_two_accounts()
     if not _may_create_users(client):
         return False
+    if not settings.clickhouse_reader_password:
+        _log.warning(
+            "No reader account was made: set clickhouse_reader_password (TOKENTRAIL_CLICKHOUSE_READER_PASSWORD) and "
+            "run `tokentrail migrate` again."
+        )
+        return False
     user, database = _quoted(settings.clickhouse_reader_user), f"`{settings.clickhouse_database}`"
-    password = settings.clickhouse_reader_password
-    identified = "IDENTIFIED WITH sha256_password BY {password:String}" if password else "IDENTIFIED WITH no_password"
-    client.command(f"CREATE USER IF NOT EXISTS {user} {identified} SETTINGS {_LIMITS}", {"password": password})
+    account = f"{user} IDENTIFIED WITH sha256_password BY {{password:String}} SETTINGS {_LIMITS}"
+    secret = {"password": settings.clickhouse_reader_password}
+    client.command(f"CREATE USER IF NOT EXISTS {account}", secret)
+    # The account may be an earlier one, with another password and other limits.
+    client.command(f"ALTER USER {account}", secret)
     client.command(f"GRANT SELECT, SHOW ON {database}.* TO {user}")
     return True
 
@@ -32,7 +50,7 @@ def _may_create_users(client: Client) -> bool:
     stores = client.query("SELECT count() FROM system.user_directories WHERE type IN ('local_directory', 'replicated')")
     if not stores.result_rows[0][0]:
         return False
-    granted = client.command("CHECK GRANT CREATE USER, ROLE ADMIN ON *.*")
+    granted = client.command("CHECK GRANT CREATE USER, ALTER USER, ROLE ADMIN ON *.*")
     return bool(int(str(granted)))
 
 

@@ -53,6 +53,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     key_pepper: str = ""
     """Secret behind key fingerprints and content hashes; without it a random one is kept beside the user's settings."""
 
+    def require_two_accounts(self) -> None:
+        """Make sure that whoever reads the ledger is not the account that writes it.
+
+        Raises:
+            SettingsError: writer and reader have the same name.
+        """
+        if self.clickhouse_user == self.clickhouse_reader_user:
+            raise SettingsError(
+                f"clickhouse_user and clickhouse_reader_user are both {self.clickhouse_user!r}: the reader's limits "
+                "would bind the writer, or its rights be the reader's. Give one of them another name."
+            )
+
     def topic(self, name: str) -> str:
         """Return the full name of a topic."""
         return f"{self.topic_prefix}{name}"

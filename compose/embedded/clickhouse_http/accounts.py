@@ -43,6 +43,12 @@ class Accounts:
     """The two accounts of the embedded engine."""
 
     def __init__(self, settings: Settings) -> None:
+        """Take both from the settings.
+
+        Raises:
+            SettingsError: they have the same name.
+        """
+        settings.require_two_accounts()
         owner = Account(settings.clickhouse_user, settings.clickhouse_password, OWNER)
         reader = Account(settings.clickhouse_reader_user, settings.clickhouse_reader_password, READER)
         self.owner = owner

@@ -126,3 +126,10 @@ def test_a_second_engine_on_the_same_directory_or_port_ends_with_one_sentence(
         assert said.startswith(b"tokentrail: ")
         assert sentence in said
         assert said.count(b"\n") == 1
+
+
+def test_one_name_for_owner_and_reader_is_refused_at_the_start(launch_engine: Any, tmp_path: Path, port: int) -> None:
+    (tmp_path / "tokentrail.toml").write_text('clickhouse_reader_user = "default"')
+    engine = launch_engine(tmp_path / "data", port)
+    assert engine.wait(60) == 1
+    assert engine.stderr.read().startswith(b"tokentrail: clickhouse_user and clickhouse_reader_user are both 'default'")
