@@ -9,11 +9,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
-from tenacity import AsyncRetrying, RetryCallState, RetryError, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
 
 from tokentrail.errors import BrokerError, EngineError
 from tokentrail.processors.native_records import keep_native_records
@@ -32,13 +33,24 @@ FETCH_RECORDS: Final = 4_000
 """Decoded in one go, some 40 ms; the consumer's heartbeat must not wait for more."""
 RELEASE_S: Final = 20
 """How long a partition that is taken away waits for its insert; the next owner waits for what still runs then."""
+SESSION_S: Final = 6
+"""Short: a writer that was killed holds its partitions for so long. One that was only slow loses nothing."""
 REPORT_S: Final = 1.0
 
 _log = logging.getLogger(__name__)
 
 
+class _ReleasedError(Exception):
+    """The partitions are no longer ours, or the writer is to stop; nothing more is tried."""
+
+
 class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
-    """One member of the ledger's consumer group. `run` works until `stop` is called."""
+    """One member of the ledger's consumer group. `run` works until `stop` is called.
+
+    A partition that is taken away is given up only when nothing more can be written for it. What Kafka cannot wait for
+    is a process that was frozen for longer than its session in the middle of an insert: when it goes on, that block may
+    come twice; no record is lost, and the next recovery refuses to go on before the second copies are removed.
+    """
 
     def __init__(self, settings: Settings, prices: PriceBook) -> None:
         self._topic = settings.topic(CALLS.name)
@@ -55,11 +67,14 @@ class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
             max_partition_fetch_bytes=4 * 1_048_576,
             fetch_max_bytes=32 * 1_048_576,
             fetch_max_wait_ms=100,
-            # Short: a writer that was killed holds its partitions for so long. One that was only slow loses nothing.
-            session_timeout_ms=6_000,
+            session_timeout_ms=SESSION_S * 1000,
             heartbeat_interval_ms=2_000,
+            # By default that of the session: the next owner would begin while this one still waits for its insert.
+            rebalance_timeout_ms=(RELEASE_S + 10) * 1000,
         )
         self._stopping = asyncio.Event()
+        self._released = asyncio.Event()
+        """Set when this assignment is over, and never cleared: the next one has an event of its own."""
         self._strangers: set[TopicPartition] = set()
         """Assigned, and not yet compared with the tables."""
         self._next_offset: dict[int, int] = {}
@@ -72,6 +87,7 @@ class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
     def stop(self) -> None:
         """Let `run` finish the block that is being written, and return."""
         self._stopping.set()
+        self._released.set()
 
     async def run(self) -> None:
         """Read and write until stopped.
@@ -99,6 +115,7 @@ class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
 
     async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
         """Give partitions up: the insert on its way is waited for, what was only read is forgotten."""
+        self._released.set()
         partitions = {tp.partition for tp in revoked}
         self._strangers.difference_update(revoked)
         for partition in partitions:
@@ -109,6 +126,8 @@ class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
 
     async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
         """Take partitions on; nothing is read of them before the tables were asked."""
+        if not self._stopping.is_set():
+            self._released = asyncio.Event()
         self._consumer.pause(*assigned)
         self._strangers.update(assigned)
 
@@ -165,14 +184,16 @@ class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         Raises:
             BrokerError: Kafka has less than the tables: it is not the topic that filled them.
         """
+        released = self._released
         await self._finish_writing(None)
-        tails = await self._recover({tp.partition for tp in strangers})
-        if tails is None or not strangers <= self._consumer.assignment() or not strangers <= self._strangers:
-            return
+        tails = await self._recover({tp.partition for tp in strangers}, released)
         try:
             ends = await self._consumer.end_offsets(list(strangers))
         except KafkaError as error:
             _log.warning("Kafka does not say where %s ends (%s); asking again.", self._topic, error)
+            return
+        # The tables may be behind what was read of them once the partitions have been somebody else's.
+        if tails is None or released.is_set():
             return
         for tp in strangers:
             tail = tails.get(tp.partition)
@@ -204,7 +225,7 @@ class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
             await self._finish_writing(None)
         due = self._backlog.age_s(time.monotonic()) >= MAX_AGE_S or self._backlog.rows >= MAX_ROWS
         if due and self._backlog.rows:
-            self._writing = asyncio.create_task(self._write(self._backlog.take_block()))
+            self._writing = asyncio.create_task(self._write(self._backlog.take_block(), self._released))
 
     async def _finish_writing(self, timeout_s: float | None) -> None:
         """Wait for the block on its way, and tell Kafka how far the tables are."""
@@ -215,7 +236,7 @@ class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         if not done:
             task.cancel()
         self._writing = None
-        if done and (block := task.result()) is not None:
+        if done and not task.cancelled() and (block := task.result()) is not None:
             await self._commit(block)
 
     async def _commit(self, block: Block) -> None:
@@ -228,8 +249,8 @@ class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
             # Only the lag display depends on it.
             _log.info("Offsets of %s were not committed: %s", self._topic, error)
 
-    async def _write(self, block: Block) -> Block | None:
-        """Write a block, again and again until both tables hold it; None where stopping came first."""
+    async def _write(self, block: Block, released: asyncio.Event) -> Block | None:
+        """Write a block, again and again until both tables hold it; None where its release came first."""
         rest, failed_before = block, False
 
         def write_rest() -> None:
@@ -238,38 +259,24 @@ class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
                 # The insert that failed may have landed all the same.
                 tails = self._tables.recover(block.last_offsets)
                 rest = block.without({partition: tail.last_offset for partition, tail in tails.items()})
+            if released.is_set():
+                raise _ReleasedError
             failed_before = True
             if rest.table.num_rows:
                 self._tables.insert(rest)
 
         try:
-            await self._retrying()(asyncio.to_thread, write_rest)
-        except RetryError:
+            await _retrying(released)(asyncio.to_thread, write_rest)
+        except _ReleasedError:
             return None
         self._rows_written += block.table.num_rows
         return block
 
-    async def _recover(self, partitions: set[int]) -> dict[int, Tail] | None:
+    async def _recover(self, partitions: set[int], released: asyncio.Event) -> dict[int, Tail] | None:
         try:
-            return await self._retrying()(asyncio.to_thread, self._tables.recover, partitions)
-        except RetryError:
+            return await _retrying(released)(asyncio.to_thread, self._tables.recover, partitions)
+        except _ReleasedError:
             return None
-
-    def _retrying(self) -> AsyncRetrying:
-        return AsyncRetrying(
-            retry=retry_if_exception_type(EngineError),
-            wait=wait_exponential_jitter(initial=0.2, max=5.0),
-            stop=lambda _: self._stopping.is_set(),
-            before_sleep=_tell,
-            sleep=self._pause,
-        )
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
 
     async def _report(self) -> None:
         before, since = self._rows_written, time.monotonic()
@@ -287,6 +294,23 @@ class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
             end = self._consumer.highwater(tp) if tp in self._consumer.assignment() else None
             lag += max(0, (end or 0) - position)
         return lag
+
+
+def _retrying(released: asyncio.Event) -> AsyncRetrying:
+    """Try again while the engine is away; raises _ReleasedError in place of an attempt after the release."""
+
+    async def pause(seconds: float) -> None:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(released.wait(), seconds)
+        if released.is_set():
+            raise _ReleasedError
+
+    return AsyncRetrying(
+        retry=retry_if_exception_type(EngineError),
+        wait=wait_exponential_jitter(multiplier=0.2, max=5.0),
+        before_sleep=_tell,
+        sleep=pause,
+    )
 
 
 def _tell(state: RetryCallState) -> None:

@@ -104,7 +104,7 @@ class LedgerTables:
             )
         if summary.written_rows < block.table.num_rows:
             raise EngineError(
-                f"ClickHouse at {self._settings.clickhouse} took {summary.written_rows} of {block.table.num_rows} rows."
+                f"ClickHouse at {self._settings.clickhouse_address} took {summary.written_rows} of {block.table.num_rows} rows."
             )
 
     def recover(self, partitions: Collection[int]) -> dict[int, Tail]:
@@ -208,10 +208,16 @@ class LedgerTables:
         )
         inside, different, ahead = (int(count) for count in held)
         if ahead or inside != different:
-            # Ahead: the view's part landed and the source's did not. Those rows come again, with the source.
+            # Ahead: the view's part landed and the source's did not. Those rows come again, with the source. What the
+            # source holds by now is another writer's, to whom the partition went in the meantime.
             first = stretch.first_offset if inside != different else stretch.last_offset + 1
             self._connected().command(
-                f"DELETE FROM {self._database}.calls WHERE {_IN_STRETCH} AND kafka_offset >= {{from:Int64}}",  # noqa: S608  # the name is checked by Settings
+                f"""
+                DELETE FROM {self._database}.calls WHERE {_IN_STRETCH}
+                  AND (kafka_offset BETWEEN {{from:Int64}} AND {{last:Int64}} OR kafka_offset NOT IN (
+                      SELECT kafka_offset FROM {self._database}.event_log
+                      WHERE kafka_partition = {{partition:UInt32}} AND kafka_offset >= {{first:Int64}}))
+                """,  # noqa: S608  # the name is checked by Settings
                 {**_parameters(stretch), "from": first},
                 settings={"lightweight_deletes_sync": 2},
             )

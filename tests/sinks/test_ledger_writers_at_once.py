@@ -1,17 +1,22 @@
 """What another writer of the same partitions may still be doing, and how a writer keeps out of its way."""
 
+import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
 import pytest
-from ledger_log import rows
+from aiokafka import TopicPartition
+from ledger_log import block_of, completed, offsets, rows
 
 from tokentrail.errors import EngineError
+from tokentrail.processors.pricing import PriceBook
+from tokentrail.schemas.topics import CALLS
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse import ledger_tables
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
+from tokentrail.sinks.clickhouse.ledger import RELEASE_S, LedgerWriter
 from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables
 from tokentrail.sinks.clickhouse.migrations import migrate
 
@@ -20,6 +25,14 @@ from tokentrail.sinks.clickhouse.migrations import migrate
 def tables(settings: Settings) -> LedgerTables:
     migrate(settings)
     return LedgerTables(settings, "test")
+
+
+@pytest.fixture
+async def writer(settings: Settings) -> AsyncIterator[LedgerWriter]:
+    writer = LedgerWriter(settings, PriceBook())
+    yield writer
+    writer._tables.close()
+    await writer._consumer.stop()
 
 
 def inserts_run(settings: Settings) -> bool:
@@ -81,3 +94,43 @@ def test_inserts_into_other_partitions_are_not_waited_for(settings: Settings, ta
     with insert_left_behind(settings, tables, rows_at_half_a_second=3):
         assert tables.recover([1]) == {}
         assert inserts_run(settings)
+
+
+@pytest.mark.engine
+def test_a_stale_repair_leaves_what_the_next_owner_wrote(settings: Settings, tables: LedgerTables) -> None:
+    tables.insert(block_of(0, [completed(0), completed(1)]))
+    stale = tables._stretch(0)
+    LedgerTables(settings, "test").insert(block_of(2, [completed(2), completed(3)]))
+    tables._mend(stale)
+    assert offsets(settings, "calls") == offsets(settings, "event_log") == {(0, at): 1 for at in range(4)}
+
+
+async def test_a_revoked_partition_is_not_written_again_when_the_engine_comes_back(
+    settings: Settings, writer: LedgerWriter
+) -> None:
+    writing = writer._writing = asyncio.create_task(writer._write(block_of(0, [completed(0)]), writer._released))
+    await asyncio.sleep(0)
+    await writer.on_partitions_revoked([TopicPartition(settings.topic(CALLS.name), 0)])
+    assert writing.done()
+    assert writing.result() is None
+
+
+async def test_a_revoked_partition_is_not_recovered_any_more(settings: Settings, writer: LedgerWriter) -> None:
+    recovering = asyncio.create_task(writer._recover({0}, writer._released))
+    await asyncio.sleep(0)
+    await writer.on_partitions_revoked([TopicPartition(settings.topic(CALLS.name), 0)])
+    assert await recovering is None
+
+
+@pytest.mark.engine
+async def test_a_block_that_was_cut_before_the_revoke_is_not_written_after_it(
+    settings: Settings, writer: LedgerWriter
+) -> None:
+    migrate(settings)
+    await writer.on_partitions_revoked([TopicPartition(settings.topic(CALLS.name), 0)])
+    assert await writer._write(block_of(0, [completed(0)]), writer._released) is None
+    assert offsets(settings, "event_log") == {}
+
+
+async def test_kafka_waits_for_a_partition_longer_than_its_insert_is_waited_for(writer: LedgerWriter) -> None:
+    assert writer._consumer._rebalance_timeout_ms > RELEASE_S * 1000
