@@ -38,7 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     replication_factor: Annotated[int, Meta(ge=1, le=7)] = 1
     allowed_lateness_ms: Annotated[int, Meta(ge=0, le=600_000)] = 1000
     """How far behind the newest event of its partition an event may come and still be detected on."""
-    idle_after_ms: Annotated[int, Meta(ge=100, le=600_000)] = 1000
+    idle_after_ms: Annotated[int, Meta(ge=100, le=600_000)] = 2000
     """How long a partition must be quiet before it stops holding the others back."""
     flush_interval_s: Annotated[float, Meta(ge=0.1, le=600)] = 5.0
     """How often `watch` writes changed entities to its changelog."""
@@ -52,6 +52,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     environment: str = ""
     key_pepper: str = ""
     """Secret behind key fingerprints and content hashes; without it a random one is kept beside the user's settings."""
+
+    @property
+    def clickhouse_address(self) -> str:
+        """The address of ClickHouse to be shown or kept: without user, password and query, which may hold secrets."""
+        rest = self.clickhouse.partition("://")[2] or self.clickhouse
+        # The last @ of all, not of the part that a parser takes for the host: a password may hold a bare slash.
+        return self.clickhouse.removesuffix(rest) + rest.rpartition("@")[2].partition("?")[0]
 
     def require_two_accounts(self) -> None:
         """Make sure that whoever reads the ledger is not the account that writes it.
