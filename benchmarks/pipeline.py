@@ -50,10 +50,11 @@ async def publish(settings: Settings, *arguments: str) -> dict[str, Any]:
     return found
 
 
-async def wait_for_rows(settings: Settings, rows: int) -> float:
-    """Return the moment at which so many rows could be counted."""
+async def wait_for_rows(settings: Settings, events: int) -> float:
+    """Return the moment at which every event could be queried in event_log, and every call in calls."""
     client = await clickhouse_connect.get_async_client(dsn=settings.clickhouse, database=settings.clickhouse_database)
-    while (await client.query("SELECT count() FROM event_log")).result_rows[0][0] < rows:  # noqa: ASYNC110 - no event to await
+    query = "SELECT (SELECT count() FROM event_log), (SELECT count() FROM calls)"
+    while (await client.query(query)).result_rows[0] != (events, events // 2):  # noqa: ASYNC110 - no event to await
         await asyncio.sleep(0.1)
     moment = time.time()
     await client.close()

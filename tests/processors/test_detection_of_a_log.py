@@ -88,7 +88,7 @@ def test_an_alert_carries_evidence_that_shows_the_anomaly(undisturbed: list[byte
             assert alert.value > alert.threshold
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 700), min_size=1, max_size=20),
     order=st.lists(st.integers(0, 3), min_size=1, max_size=20),
@@ -118,7 +118,7 @@ def _apply(watch: PartitionWatch, frame: SliceFrame) -> list[Alert]:
     return list(watch.advance())
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     owners=st.integers(1, 3),
     crashes=st.lists(st.floats(0.01, 0.99), max_size=4),
@@ -153,7 +153,7 @@ def test_a_watch_that_crashes_and_resumes_from_its_mark_tells_identical_alerts( 
     assert sorted(told) == undisturbed
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     restarts=st.lists(st.integers(0, 10_000), max_size=4),
     sizes=st.lists(st.integers(1, 300), min_size=1, max_size=9),
