@@ -94,6 +94,7 @@ class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
 
         Raises:
             BrokerError: Kafka cannot be reached, or its topic is not the one that event_log was filled from.
+            LedgerError: event_log holds records twice.
         """
         try:
             await self._consumer.start()

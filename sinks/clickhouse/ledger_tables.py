@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
-from tokentrail.errors import EngineError
+from tokentrail.errors import EngineError, LedgerError
 from tokentrail.processors.pricing import Rates
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
@@ -111,6 +111,7 @@ class LedgerTables:
         """Wait out earlier inserts, make `calls` equal to `event_log`, and return the last stored record by partition.
 
         Raises:
+            LedgerError: event_log holds records twice; the message has the statement that removes the second copies.
             EngineError: the engine cannot be reached or refuses.
         """
         with self._busy, engine_errors(self._settings):
@@ -187,11 +188,38 @@ class LedgerTables:
             .result_rows[0]
         )
         if row[0] != row[6]:
-            raise EngineError(
-                f"event_log holds offsets of partition {partition} twice between {row[1]} and {row[2]}: two writers "
-                f"wrote at once. Remove the second copies, then start the ledger writer again."
-            )
+            raise self._doubled(partition, row[1], row[2])
         return _Stretch(partition, *row[1:6]) if row[0] else _Stretch(partition)
+
+    def _doubled(self, partition: int, first: int, last: int) -> LedgerError:
+        # The operator's to run: the engine writes the whole month anew for it, and no writer of ours deletes from the
+        # archive on its own.
+        months, low, high = (
+            self._connected()
+            .query(
+                f"""
+                SELECT arraySort(groupUniqArray(toYYYYMM(appended_at))), min(kafka_offset), max(kafka_offset)
+                FROM {self._database}.event_log
+                WHERE kafka_partition = {{partition:UInt32}} AND kafka_offset IN (
+                    SELECT kafka_offset FROM {self._database}.event_log
+                    WHERE kafka_partition = {{partition:UInt32}}
+                      AND kafka_offset BETWEEN {{first:Int64}} AND {{last:Int64}}
+                    GROUP BY kafka_offset HAVING count() > 1)
+                """,  # noqa: S608  # the name is checked by Settings
+                {"partition": partition, "first": first, "last": last},
+            )
+            .result_rows[0]
+        )
+        statements = "; ".join(
+            f"OPTIMIZE TABLE {self._settings.clickhouse_database}.event_log PARTITION {month} FINAL "
+            f"DEDUPLICATE BY kafka_partition, kafka_offset, appended_at"
+            for month in months
+        )
+        return LedgerError(
+            f"event_log holds records of partition {partition} twice, offsets {low} to {high}: two writers wrote at "
+            f"once. No record is lost. Stop the ledger writers, let ClickHouse at {self._settings.clickhouse_address} remove "
+            f"the second copies ({statements}), and start them again; calls is then mended by itself."
+        )
 
     def _mend(self, stretch: _Stretch) -> None:
         held = (

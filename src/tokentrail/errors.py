@@ -6,6 +6,7 @@ TokentrailError
 ├── PriceListError       a price file cannot be used
 ├── BrokerError          Kafka cannot be reached or refuses
 ├── EngineError          ClickHouse cannot be reached or refuses
+├── LedgerError          the ledger's tables need a hand before they can be written to
 ├── MigrationError       the database's schema is not the one expected
 └── StackError           the one-machine stack cannot start or go on
     ├── AlreadyRunningError  another stack owns the data directory
@@ -39,6 +40,10 @@ class BrokerError(TokentrailError):
 
 class EngineError(TokentrailError):
     """ClickHouse cannot be reached or refuses what was asked."""
+
+
+class LedgerError(TokentrailError):
+    """The ledger's tables hold what no attempt mends; names the statement that does."""
 
 
 class MigrationError(TokentrailError):

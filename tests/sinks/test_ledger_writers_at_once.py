@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import pytest
 from aiokafka import TopicPartition
-from ledger_log import block_of, completed, offsets, rows
+from ledger_log import block_of, completed, offsets, rows, running_worker
 
-from tokentrail.errors import EngineError
+from tokentrail.errors import EngineError, LedgerError
 from tokentrail.processors.pricing import PriceBook
 from tokentrail.schemas.topics import CALLS
 from tokentrail.settings import Settings
@@ -134,3 +134,34 @@ async def test_a_block_that_was_cut_before_the_revoke_is_not_written_after_it(
 
 async def test_kafka_waits_for_a_partition_longer_than_its_insert_is_waited_for(writer: LedgerWriter) -> None:
     assert writer._consumer._rebalance_timeout_ms > RELEASE_S * 1000
+
+
+@pytest.mark.engine
+def test_records_held_twice_stop_the_ledger_with_the_statement_that_mends_them(
+    settings: Settings, tables: LedgerTables
+) -> None:
+    block = block_of(7, [completed(0), completed(1), completed(2)])
+    tables.insert(block)
+    tables.insert(block.without({0: 7}))
+    with pytest.raises(LedgerError, match="of partition 0 twice, offsets 8 to 9: ") as told:
+        tables.recover([0])
+    _, _, statement = str(told.value).partition("(")
+    client = connect(settings)
+    client.command(statement.partition("), ")[0])
+    client.close()
+    assert tables.recover([0])[0].last_offset == 9
+    assert offsets(settings, "event_log") == offsets(settings, "calls") == {(0, at): 1 for at in (7, 8, 9)}
+
+
+@pytest.mark.broker
+@pytest.mark.engine
+def test_a_worker_that_finds_records_twice_ends_with_one_sentence(
+    settings: Settings, environ: dict[str, str], tables: LedgerTables, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):
+        tables.insert(block_of(0, [completed(0)]))
+    with running_worker(environ) as worker:
+        assert worker.wait(30) == 1
+    told = capfd.readouterr().err
+    assert f"OPTIMIZE TABLE {settings.clickhouse_database}.event_log PARTITION " in told
+    assert "Traceback" not in told
