@@ -48,7 +48,7 @@ def _connect(settings: Settings) -> Client:
         if not isinstance(error.__cause__, (OperationalError, OSError)):
             raise
         raise EngineError(
-            f"ClickHouse at {settings.clickhouse} does not answer; "
+            f"ClickHouse at {settings.clickhouse_address} does not answer; "
             "start it with `tokentrail up`, or set TOKENTRAIL_CLICKHOUSE to where it is."
         ) from error
 

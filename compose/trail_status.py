@@ -40,7 +40,11 @@ def settings_of_stack(data: Path, settings: Settings) -> Settings:
     state = read_state(data)
     if state is None:
         raise StackError(f"No stack runs on {data}; start one with `tokentrail up --data {data}`.")
-    return msgspec.structs.replace(settings, data=data, **_place(state))
+    place = _place(state)
+    if place["clickhouse"] == settings.clickhouse_address:
+        # The stack's file keeps no password; the settings may have one for the same address.
+        place["clickhouse"] = settings.clickhouse
+    return msgspec.structs.replace(settings, data=data, **place)
 
 
 async def inspect_trail(settings: Settings) -> TrailStatus:
@@ -61,7 +65,7 @@ async def inspect_trail(settings: Settings) -> TrailStatus:
         problems.append(f"The stack on {settings.data} is another one: `tokentrail status --data {settings.data}`.")
     return TrailStatus(
         kafka=settings.kafka,
-        clickhouse=settings.clickhouse,
+        clickhouse=settings.clickhouse_address,
         parts=broker.parts,
         records=broker.records,
         rows=rows or {},
@@ -72,7 +76,12 @@ async def inspect_trail(settings: Settings) -> TrailStatus:
 
 def _place(trail: Settings | StackState) -> dict[str, str]:
     """Return what tells one trail from another."""
-    return {name: getattr(trail, name) for name in ("kafka", "clickhouse", "topic_prefix", "clickhouse_database")}
+    return {
+        "kafka": trail.kafka,
+        "clickhouse": trail.clickhouse_address if isinstance(trail, Settings) else trail.clickhouse,
+        "topic_prefix": trail.topic_prefix,
+        "clickhouse_database": trail.clickhouse_database,
+    }
 
 
 async def _or_problem(asked: Awaitable[_Answer], problems: list[str]) -> _Answer | None:

@@ -111,7 +111,7 @@ class Narrator:
         """Say where the stack is and what to try on it."""
         self.console.print(
             "\nThe stack stays up. In another terminal:\n"
-            f"  export TOKENTRAIL_KAFKA={settings.kafka} TOKENTRAIL_CLICKHOUSE={settings.clickhouse}\n"
+            f"  export TOKENTRAIL_KAFKA={settings.kafka} TOKENTRAIL_CLICKHOUSE={settings.clickhouse_address}\n"
             "  tokentrail status\n"
             "  tokentrail alerts --follow\n"
             "  tokentrail costs --by department,model\n"

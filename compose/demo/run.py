@@ -145,7 +145,7 @@ async def start_stack(data: Path, narrator: Narrator) -> AsyncIterator[Stack]:
                     StackPlan(data=data, settings=settings), lambda part: step.tell(f"{part.name} {part.state}")
                 )
             )
-            step.result = f"Kafka {stack.settings.kafka}, ClickHouse {stack.settings.clickhouse}"
+            step.result = f"Kafka {stack.settings.kafka}, ClickHouse {stack.settings.clickhouse_address}"
         try:
             yield stack
         finally:

@@ -123,7 +123,7 @@ class Stack:
             pid=os.getpid(),
             pid_started_at=self._started_at,
             kafka=self.settings.kafka,
-            clickhouse=self.settings.clickhouse,
+            clickhouse=self.settings.clickhouse_address,
             topic_prefix=self.settings.topic_prefix,
             clickhouse_database=self.settings.clickhouse_database,
             parts=tuple(reports),

@@ -83,7 +83,7 @@ class StackPlan:
                         "tokentrail.compose.embedded.engine", self.data / "clickhouse", self.clickhouse_port
                     ),
                     environ=environ,
-                    address=self.settings.clickhouse,
+                    address=self.settings.clickhouse_address,
                     ready_within_s=120,
                     stop_within_s=30,
                 )

@@ -52,13 +52,13 @@ def engine_errors(settings: Settings) -> Iterator[None]:
         yield
     except OperationalError as error:
         raise EngineError(
-            f"ClickHouse at {settings.clickhouse} cannot be reached ({_root(error)}); "
+            f"ClickHouse at {settings.clickhouse_address} cannot be reached ({_root(error)}); "
             f"check TOKENTRAIL_CLICKHOUSE and that it runs."
         ) from error
     except ClickHouseError as error:
-        raise EngineError(f"ClickHouse at {settings.clickhouse} refused: {_first_line(error)}") from error
+        raise EngineError(f"ClickHouse at {settings.clickhouse_address} refused: {_first_line(error)}") from error
     except OSError as error:
-        raise EngineError(f"The connection to ClickHouse at {settings.clickhouse} broke: {error}") from error
+        raise EngineError(f"The connection to ClickHouse at {settings.clickhouse_address} broke: {error}") from error
 
 
 def _root(error: BaseException) -> str:

@@ -91,6 +91,6 @@ def _welcome(stack: "Stack") -> str:
     settings = stack.settings
     return (
         f"Ready. Data and logs: {stack.data}. Other processes find it with\n"
-        f"  export TOKENTRAIL_KAFKA={settings.kafka} TOKENTRAIL_CLICKHOUSE={settings.clickhouse}\n"
+        f"  export TOKENTRAIL_KAFKA={settings.kafka} TOKENTRAIL_CLICKHOUSE={settings.clickhouse_address}\n"
         "Ctrl-C stops it."
     )
