@@ -5,9 +5,11 @@ from datetime import UTC, datetime
 import pytest
 from ledger_log import Record, block_of, completed, encode, offsets, rows, started
 
+from tokentrail.errors import EngineError
 from tokentrail.processors.pricing import PriceBook
 from tokentrail.schemas.events import Watermark
 from tokentrail.settings import Settings
+from tokentrail.sinks.clickhouse import ledger_tables
 from tokentrail.sinks.clickhouse.connection import connect
 from tokentrail.sinks.clickhouse.ledger_block import Backlog, read_chunks
 from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables
@@ -30,6 +32,26 @@ def test_a_block_is_one_part_in_each_table(settings: Settings, tables: LedgerTab
         "AND table IN ('event_log', 'calls') GROUP BY table",
     )
     assert dict(parts) == {"event_log": 1, "calls": 1}
+
+
+def test_a_block_that_arrived_in_half_is_an_error(tables: LedgerTables, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = ledger_tables._arrow_file
+    monkeypatch.setattr(ledger_tables, "_arrow_file", lambda table: whole(table.slice(0, table.num_rows // 2)))
+    with pytest.raises(EngineError, match="took 5 of 10 rows into event_log and 5 of 10 into calls"):
+        tables.insert(block_of(0, [completed(number) for number in range(10)]))
+
+
+def test_a_block_that_the_view_did_not_take_is_an_error(settings: Settings, tables: LedgerTables) -> None:
+    _command(settings, "DROP TABLE calls_from_event_log")
+    with pytest.raises(EngineError, match="took 2 of 2 rows into event_log and 0 of 1 into calls"):
+        tables.insert(block_of(0, [completed(0), started(1)]))
+
+
+def test_a_block_is_taken_whole_whatever_else_the_engine_counts(settings: Settings, tables: LedgerTables) -> None:
+    _command(settings, "CREATE MATERIALIZED VIEW more ENGINE = Memory AS SELECT kafka_offset FROM event_log")
+    tables.insert(block_of(0, [completed(0), started(1)]))
+    tables.insert(block_of(7, [started(0)], partition=1))
+    assert rows(settings, "SELECT count() FROM event_log") == [(3,)]
 
 
 def test_calls_that_miss_from_the_view_are_filled_from_the_archive(settings: Settings, tables: LedgerTables) -> None:
@@ -120,6 +142,12 @@ def test_a_clock_far_off_is_flagged_and_reported_at_its_append_time(settings: Se
 def test_an_unknown_model_has_no_cost(settings: Settings, tables: LedgerTables) -> None:
     tables.insert(block_of(0, [completed(0, request_model="nobody-knows-me"), completed(1, provider=None)]))
     assert rows(settings, "SELECT cost_usd, input_cost, price_source FROM calls") == [(None, None, "")] * 2
+
+
+def test_a_block_of_stored_records_has_no_rest() -> None:
+    rest = block_of(0, [completed(0), started(1)]).without({0: 1})
+    assert rest.table.num_rows == rest.completed_calls == 0
+    assert rest.without({0: 5}).table.num_rows == 0
 
 
 def test_a_block_ends_where_the_month_turns() -> None:
