@@ -84,11 +84,7 @@ class Block(msgspec.Struct, frozen=True):
 
     def without(self, stored: Mapping[int, int]) -> "Block":
         """Return what lies behind the stored last offset of each partition."""
-        stale = (
-            pa.array([False]).take(pa.array([0] * self.table.num_rows))
-            if self.table.num_rows
-            else pa.array([], pa.bool_())
-        )
+        stale = pa.repeat(False, self.table.num_rows)  # noqa: FBT003  # the value to repeat
         for partition, last in stored.items():
             same = pc.equal(self.table["kafka_partition"], partition)
             stale = pc.or_(stale, pc.and_(same, pc.less_equal(self.table["kafka_offset"], last)))
