@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from tokentrail.errors import TokentrailError
+from tokentrail.processors.slicing import MAX_AHEAD_S, MAX_BEHIND_S
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
 
@@ -36,6 +37,7 @@ _MEASURES_SQL: Final = """\
         call.status IN ('SUCCESS', 'ABORTED') OR call.input_tokens > 0 OR call.output_tokens > 0
     )) AS unpriced_calls"""
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_BEHIND_DAYS: Final = MAX_BEHIND_S // 86_400
 
 
 class CostQueryError(TokentrailError):
@@ -85,13 +87,13 @@ class CostQuery(msgspec.Struct, frozen=True, kw_only=True):
         # `appended_at` says nothing more than `time`; it is what partitions are pruned by.
         conditions = [
             "call.time >= fromUnixTimestamp64Micro({since_us:Int64}, 'UTC')",
-            "call.appended_at >= fromUnixTimestamp64Micro({since_us:Int64}, 'UTC') - INTERVAL 5 MINUTE",
+            f"call.appended_at >= fromUnixTimestamp64Micro({{since_us:Int64}}, 'UTC') - INTERVAL {MAX_AHEAD_S // 60} MINUTE",
         ]
         parameters: dict[str, Any] = {"since_us": _microseconds(self.since)}
         if self.until is not None:
             conditions += [
                 "call.time < fromUnixTimestamp64Micro({until_us:Int64}, 'UTC')",
-                "call.appended_at < fromUnixTimestamp64Micro({until_us:Int64}, 'UTC') + INTERVAL 7 DAY",
+                f"call.appended_at < fromUnixTimestamp64Micro({{until_us:Int64}}, 'UTC') + INTERVAL {_BEHIND_DAYS} DAY",
             ]
             parameters["until_us"] = _microseconds(self.until)
         for name, value in self.filters.items():

@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokentrail.processors.pricing import PriceBook, Rates
+from tokentrail.processors.slicing import MAX_AHEAD_S, MAX_BEHIND_S
 from tokentrail.schemas.decoding import Rejected, decode_event
 from tokentrail.schemas.events import COMPLETED, STARTED, WATERMARK, CallCompleted, Watermark
 
-CLOCK_AHEAD_MS: Final = 5 * 60_000
-CLOCK_BEHIND_MS: Final = 7 * 86_400_000
+CLOCK_AHEAD_MS: Final = MAX_AHEAD_S * 1000
+CLOCK_BEHIND_MS: Final = MAX_BEHIND_S * 1000
 """An event further than this from its append time has a suspect clock; it is priced at its append time."""
 
 MAX_ROWS: Final = 40_000

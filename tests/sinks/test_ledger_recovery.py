@@ -1,12 +1,13 @@
 """What a crash may leave in the tables, and how the writer mends it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from ledger_log import Record, block_of, completed, encode, offsets, rows, started
 
 from tokentrail.errors import EngineError
 from tokentrail.processors.pricing import PriceBook
+from tokentrail.processors.slicing import MAX_AHEAD_S, MAX_BEHIND_S, PartitionSlicer, RecordBatch
 from tokentrail.schemas.events import Watermark
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse import ledger_tables
@@ -137,6 +138,26 @@ def test_a_clock_far_off_is_flagged_and_reported_at_its_append_time(settings: Se
     )
     assert held == [(True, True, True)] * 3 + [(False, True, True)]
     assert len(rows(settings, "SELECT occurred_at FROM event_log")) == 4
+
+
+def test_the_engine_suspects_the_clocks_that_detection_suspects(settings: Settings, tables: LedgerTables) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    ahead, behind = timedelta(seconds=MAX_AHEAD_S), timedelta(seconds=MAX_BEHIND_S)
+    step = timedelta(milliseconds=1)
+    clocks = [now + ahead, now + ahead + step, now - behind, now - behind - step]
+    appended_ms = int(now.timestamp()) * 1000
+    payloads = [completed(at, occurred_at=clock) for at, clock in enumerate(clocks)]
+    records = [Record(at, appended_ms, payload) for at, payload in enumerate(payloads)]
+    backlog = Backlog()
+    for chunk in read_chunks(0, records, PriceBook()):
+        backlog.add(chunk, 0)
+    tables.insert(backlog.take_block())
+    found = [row[0] for row in rows(settings, "SELECT clock_suspect FROM calls ORDER BY kafka_offset")]
+    assert found == [False, True, False, True]
+    for record, suspect in zip(records, found, strict=True):
+        slicer = PartitionSlicer(0, [], 1000)
+        slicer.add(RecordBatch(0, [record.offset], [appended_ms], [record.value]))
+        assert slicer.counts.clock_suspect == suspect
 
 
 def test_an_unknown_model_has_no_cost(settings: Settings, tables: LedgerTables) -> None:
