@@ -37,6 +37,7 @@ _MEASURES_SQL: Final = """\
         call.status IN ('SUCCESS', 'ABORTED') OR call.input_tokens > 0 OR call.output_tokens > 0
     )) AS unpriced_calls"""
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_AHEAD_MINUTES: Final = MAX_AHEAD_S // 60
 _BEHIND_DAYS: Final = MAX_BEHIND_S // 86_400
 
 
@@ -87,7 +88,7 @@ class CostQuery(msgspec.Struct, frozen=True, kw_only=True):
         # `appended_at` says nothing more than `time`; it is what partitions are pruned by.
         conditions = [
             "call.time >= fromUnixTimestamp64Micro({since_us:Int64}, 'UTC')",
-            f"call.appended_at >= fromUnixTimestamp64Micro({{since_us:Int64}}, 'UTC') - INTERVAL {MAX_AHEAD_S // 60} MINUTE",
+            f"call.appended_at >= fromUnixTimestamp64Micro({{since_us:Int64}}, 'UTC') - INTERVAL {_AHEAD_MINUTES} MINUTE",
         ]
         parameters: dict[str, Any] = {"since_us": _microseconds(self.since)}
         if self.until is not None:
