@@ -11,7 +11,7 @@ import re
 from tokentrail.compose.embedded.clickhouse_http.accounts import Account
 from tokentrail.compose.embedded.clickhouse_http.connection import Connection
 from tokentrail.compose.embedded.clickhouse_http.failures import refusal
-from tokentrail.compose.embedded.clickhouse_http.statements import first_word
+from tokentrail.compose.embedded.clickhouse_http.statements import first_word, names
 
 # The engine's formatter writes literals with these escapes only, and no comments or heredocs.
 _LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
@@ -34,6 +34,9 @@ _ENGINES = frozenset(
 # constant (accounts.xml); without them these formats could only fail.
 _FORBIDDEN_FORMATS = ("template", "protobuf", "capnproto", "avroconfluent")
 _FORMAT = re.compile(r"\bFORMAT (\w+)")
+# A name in quotes can be spelled in escapes; no other escape makes a letter.
+_ESCAPED = rb"\\x[0-9A-Fa-f]{2}"
+_MAY_CALL = re.compile(rb"\b(?:file|eval)\b|" + _ESCAPED)
 _FORMAT_AT_END = re.compile(r" FORMAT \w+$")
 _SIGNS = (b"file", b"eval", b"\\", *(name.encode() for name in _FORBIDDEN_FORMATS))
 _DEFINING = frozenset(("CREATE", "ATTACH", "REPLACE"))
@@ -63,6 +66,8 @@ def check_statement(connection: Connection, account: Account, text: bytes, *, on
             raise read_only_refusal(by_method=not account.read_only)
     if account.read_only or word in _DEFINING or shows_signs(text):
         _check_names(connection, account, text)
+    if word == "INSERT" and _MAY_CALL.search(text):
+        _check_values(account, text)
     if kind in ("CONTROL", "UNKNOWN"):
         connection.tainted = True
         if word in ("SET", "USE"):
@@ -114,8 +119,16 @@ def _check_names(connection: Connection, account: Account, text: bytes) -> None:
     for match in _NAME.finditer(_FORMAT_AT_END.sub("", outside_literals)):
         found = match.group(1) or match.group(2) or ""
         if found in forbidden:
-            raise refusal(
-                497,
-                "ACCESS_DENIED",
-                f"{account.user}: Not enough privileges: {found} is switched off in the embedded engine.",
-            )
+            raise _switched_off(account, found)
+
+
+def _check_values(account: Account, text: bytes) -> None:
+    # VALUES takes expressions, and the engine's formatter leaves them out.
+    for name in names(text):
+        if name == b"$" or name.decode(errors="replace") in _FORBIDDEN or re.search(_ESCAPED, name):
+            raise _switched_off(account, name.decode(errors="replace"))
+
+
+def _switched_off(account: Account, name: str) -> Exception:
+    reason = f"{account.user}: Not enough privileges: {name} is switched off in the embedded engine."
+    return refusal(497, "ACCESS_DENIED", reason)

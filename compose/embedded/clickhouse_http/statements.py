@@ -1,6 +1,7 @@
 """Statements: what a request's text asks for, as far as the HTTP front must know before the engine parses it."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _TOKEN = re.compile(
@@ -77,6 +78,19 @@ def stated_format(text: bytes) -> str | None:
     """Return the name in the statement's own FORMAT clause."""
     found = _FORMAT_AT_END.search(text[-4096:])
     return found.group(1).decode() if found else None
+
+
+def names(text: bytes) -> Iterator[bytes]:
+    """Return the names outside a text's literals one by one, data after VALUES included.
+
+    A quoted one is as it stands between its quotes. A `$` may begin a heredoc, which is not read here: it is returned
+    as a name, and those after it are not reliable.
+    """
+    for token in _TOKEN.finditer(text):
+        if token.lastgroup == "word" or token.group() == b"$":
+            yield token.group()
+        elif token.group()[:1] in (b'"', b"`"):
+            yield token.group()[1:-1]
 
 
 def first_word(text: bytes) -> str:

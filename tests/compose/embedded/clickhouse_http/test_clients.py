@@ -158,6 +158,24 @@ def test_errors_have_clickhouses_code_and_status(
     assert body.startswith(f"Code: {code}. DB::Exception: ".encode())
 
 
+@pytest.mark.parametrize(
+    "values",
+    [
+        "VALUES (file('/etc/hostname'))",
+        "VALUES ('it''s') ('\\'') (/* ' */ `file`('/etc/hostname'))",
+        "FORMAT Values ('a'), (\"fi\\x6ce\"('/etc/hostname'))",
+        "SELECT \"fi\\x6ce\"('/etc/hostname')",
+    ],
+)
+def test_values_call_nothing_that_reads_files(engine_process: Any, client: Client, values: str) -> None:
+    client.command("CREATE TABLE trail.words (x String) ENGINE = Memory")
+    status, body, _ = get(f"{engine_process.url}/", f"INSERT INTO trail.words {values}".encode())
+    assert (status, body[:9]) == (403, b"Code: 497")
+    words = "INSERT INTO trail.words VALUES ('file(1)'), ('it''s eval \\x41'), (upper('file'))"
+    assert get(f"{engine_process.url}/", words.encode())[0] == 200
+    assert client.query("SELECT x FROM trail.words").result_rows == [("file(1)",), ("it's eval A",), ("FILE",)]
+
+
 def test_rows_of_a_failed_query_never_show_up_in_the_next_answer(engine_process: Any) -> None:
     for _ in range(3):
         failed = get(
