@@ -37,8 +37,8 @@ _MEASURES_SQL: Final = """\
         call.status IN ('SUCCESS', 'ABORTED') OR call.input_tokens > 0 OR call.output_tokens > 0
     )) AS unpriced_calls"""
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
-_AHEAD_MINUTES: Final = MAX_AHEAD_S // 60
-_BEHIND_DAYS: Final = MAX_BEHIND_S // 86_400
+_AHEAD: Final = f"INTERVAL {MAX_AHEAD_S // 60} MINUTE"
+_BEHIND: Final = f"INTERVAL {MAX_BEHIND_S // 86_400} DAY"
 
 
 class CostQueryError(TokentrailError):
@@ -88,13 +88,13 @@ class CostQuery(msgspec.Struct, frozen=True, kw_only=True):
         # `appended_at` says nothing more than `time`; it is what partitions are pruned by.
         conditions = [
             "call.time >= fromUnixTimestamp64Micro({since_us:Int64}, 'UTC')",
-            f"call.appended_at >= fromUnixTimestamp64Micro({{since_us:Int64}}, 'UTC') - INTERVAL {_AHEAD_MINUTES} MINUTE",
+            f"call.appended_at >= fromUnixTimestamp64Micro({{since_us:Int64}}, 'UTC') - {_AHEAD}",
         ]
         parameters: dict[str, Any] = {"since_us": _microseconds(self.since)}
         if self.until is not None:
             conditions += [
                 "call.time < fromUnixTimestamp64Micro({until_us:Int64}, 'UTC')",
-                f"call.appended_at < fromUnixTimestamp64Micro({{until_us:Int64}}, 'UTC') + INTERVAL {_BEHIND_DAYS} DAY",
+                f"call.appended_at < fromUnixTimestamp64Micro({{until_us:Int64}}, 'UTC') + {_BEHIND}",
             ]
             parameters["until_us"] = _microseconds(self.until)
         for name, value in self.filters.items():
