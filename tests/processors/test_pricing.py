@@ -5,12 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from call_cost import UNPRICED, cost_of
 from genai_prices.data_snapshot import get_snapshot
 from hypothesis import given
 from hypothesis import strategies as st
 from public_cost import public_cost
 
-from tokentrail.processors.pricing import UNPRICED, PriceBook, Rates, cost_of
+from tokentrail.processors.pricing import PriceBook, Rates
 from tokentrail.processors.pricing_public import PublicPrices
 from tokentrail.schemas.events import GENESIS_HASH, CallCompleted, Usage
 

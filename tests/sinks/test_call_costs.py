@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from call_cost import cost_of
 from genai_prices.data_snapshot import get_snapshot
 from ledger_log import block_of, completed, rows
 from public_cost import public_cost
 
-from tokentrail.processors.pricing import DayTariffs, LongContext, PriceBook, Rates, Tariff, cost_of
+from tokentrail.processors.pricing import DayTariffs, LongContext, PriceBook, Rates, Tariff
 from tokentrail.processors.pricing_public import PublicPrices
 from tokentrail.schemas.events import CallCompleted, Usage
 from tokentrail.settings import Settings
