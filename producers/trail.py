@@ -1,5 +1,6 @@
 """This process's own trail: one publisher, and one recorder for each service name; made on the first call."""
 
+import os
 import threading
 
 from tokentrail.producers.publisher import Publisher
@@ -41,3 +42,12 @@ def default_recorder(service: str | None = None, environment: str | None = None)
         if name not in _recorders:
             _recorders[name] = Recorder(default_publisher(), service=name[0], environment=name[1])
         return _recorders[name]
+
+
+def _after_fork_in_child() -> None:
+    # A thread that the child does not have may hold the parent's.
+    global _lock  # noqa: PLW0603 - a lock cannot be made free, only replaced
+    _lock = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
