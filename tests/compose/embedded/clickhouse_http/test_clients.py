@@ -164,6 +164,7 @@ def test_errors_have_clickhouses_code_and_status(
         "VALUES (file('/etc/hostname'))",
         "VALUES ('it''s') ('\\'') (/* ' */ `file`('/etc/hostname'))",
         "FORMAT Values ('a'), (\"fi\\x6ce\"('/etc/hostname'))",
+        "VALUES ($a$'$a$), (file('/etc/hostname')), ('')",
         "SELECT \"fi\\x6ce\"('/etc/hostname')",
     ],
 )
