@@ -77,7 +77,7 @@ class Connection:
         """
         outcome = self.run(statement, params=params)
         # Exact for a table without views. The engine has one count for a table and its views, so with them this is a
-        # floor; whoever knows what the views write compares the summary's sum, or counts the tables, as the ledger does.
+        # floor: whoever knows what the views write compares the sum, or counts the tables, as the ledger does.
         if outcome.written_rows < outcome.result_rows:
             reason = f"{outcome.result_rows} rows came in and {outcome.written_rows} were written."
             raise refusal(117, "INCORRECT_DATA", reason)
