@@ -205,6 +205,11 @@ class Attempt:
         """The body is complete."""
         self._finish(None, complete=True)
 
+    def end_unwatched(self, code: int) -> None:
+        """The body goes to the caller unread: all that is known of the answer is its status."""
+        self._outcome.http_status_code = code
+        self.end()
+
     def abandon(self) -> None:
         """The caller has closed the answer, or dropped it; harmless after the end."""
         if not self._ended:

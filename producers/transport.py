@@ -166,15 +166,22 @@ def _facts_of(request: Any) -> RequestFacts:
 
 def _watch(response: Any, attempt: Attempt, kind: type[Any]) -> None:
     with _WATCHING:
-        headers = {name.lower(): value for name, value in response.headers.raw}
-        encoded = headers.get(b"content-encoding", b"").strip().lower() not in _IDENTITY
-        if response.is_closed:  # a transport that keeps or makes up answers: all is there, and decoded
-            attempt.answered(response.status_code, headers, None)
-            attempt.chunk(response.content)
-            attempt.end()
-            return
-        attempt.answered(response.status_code, headers, _decoder(response) if encoded else None)
-        response.stream = _stream_class((kind, type(response.stream)))(response.stream, attempt)
+        _begin_watching(response, attempt, kind)
+        return
+    with _WATCHING:
+        attempt.end_unwatched(response.status_code)
+
+
+def _begin_watching(response: Any, attempt: Attempt, kind: type[Any]) -> None:
+    headers = {name.lower(): value for name, value in response.headers.raw}
+    encoded = headers.get(b"content-encoding", b"").strip().lower() not in _IDENTITY
+    if response.is_closed:  # a transport that keeps or makes up answers: all is there, and decoded
+        attempt.answered(response.status_code, headers, None)
+        attempt.chunk(response.content)
+        attempt.end()
+        return
+    attempt.answered(response.status_code, headers, _decoder(response) if encoded else None)
+    response.stream = _stream_class((kind, type(response.stream)))(response.stream, attempt)
 
 
 def _decoder(response: Any) -> Callable[[bytes], bytes]:

@@ -340,6 +340,28 @@ def test_answers_that_never_touched_the_wire_are_recorded(trail: Any, library: s
     assert (call.usage.input_tokens, call.usage.output_tokens) == (3, None)
 
 
+@pytest.mark.parametrize(("code", "status"), [(200, "SUCCESS"), (401, "AUTH_FAILED"), (503, "SERVER_ERROR")])
+def test_a_body_that_is_no_stream_of_the_library_is_handed_on_untouched_and_the_call_ends(
+    trail: Any, library: str, code: int, status: str
+) -> None:
+    module: Any = LIBRARIES[library]
+    pieces = [b"{", b"}"]
+
+    class Transport(module.BaseTransport):  # type: ignore[misc] # one of two libraries
+        def handle_request(self, _: object) -> Any:
+            response = module.Response(code, headers={"content-type": "application/json"}, stream=iter(()))
+            response.stream = pieces
+            return response
+
+    http_client: Any = tokentrail.httpx_client(library=library, recorder=trail.recorder, transport=Transport())
+    request = module.Request("POST", "https://api.openai.com/v1/chat/completions", json={"model": "m"})
+
+    response = http_client._transport.handle_request(request)  # a client would refuse such a body itself
+
+    assert response.stream is pieces
+    assert (trail.only.status, trail.only.http_status_code, trail.only.usage) == (status, code, None)
+
+
 def test_proxy_settings_of_the_environment_hold(monkeypatch: pytest.MonkeyPatch, trail: Any, library: str) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     http_client: Any = tokentrail.httpx_client(library=library, recorder=trail.recorder)
