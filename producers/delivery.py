@@ -4,7 +4,8 @@ import asyncio
 import logging
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from tokentrail.producers.records import Record
@@ -211,17 +212,27 @@ class Delivery:
 class _QuietThread(logging.Filter):
     """Keeps aiokafka's complaints on one thread out of the host's log: the publisher says it once, in a sentence."""
 
-    def __init__(self, thread_id: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._thread_id = thread_id
+        self._thread = threading.current_thread()  # not its id, which the next thread may be given
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.thread != self._thread_id
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - called in the thread that logs
+        return threading.current_thread() is not self._thread
 
 
-def quiet_this_thread() -> None:
-    """Silence aiokafka's loggers, once it is imported, for this thread only; a host's own use is not touched."""
-    quiet = _QuietThread(threading.get_ident())
-    for name in [*logging.root.manager.loggerDict]:
-        if name == "aiokafka" or name.startswith("aiokafka."):
-            logging.getLogger(name).addFilter(quiet)
+@contextmanager
+def quiet_this_thread() -> Iterator[None]:
+    """Silence aiokafka's loggers, once it is imported, in this thread's block only; a host's own use is not touched."""
+    quiet = _QuietThread()
+    loggers = [
+        logging.getLogger(name)
+        for name in [*logging.root.manager.loggerDict]
+        if name == "aiokafka" or name.startswith("aiokafka.")
+    ]
+    for logger in loggers:
+        logger.addFilter(quiet)
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(quiet)

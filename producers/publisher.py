@@ -165,13 +165,13 @@ class Publisher:
     def _run(self) -> None:
         while not self._closing:
             with _RUNNING:
-                self._run_loop()
+                import_aiokafka()
+                with quiet_this_thread():
+                    self._run_loop()
             if not self._closing:  # it failed to start: perhaps the next time
                 time.sleep(_RESTART_S)
 
     def _run_loop(self) -> None:
-        import_aiokafka()
-        quiet_this_thread()
         loop = DeliveryLoop()
         loop.set_exception_handler(lambda _loop, _context: None)  # told by `last_error`, not in the host's log
         self._loop = loop
