@@ -9,18 +9,10 @@ import sys
 import tempfile
 import venv
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
-_PACKAGES = ("producers", "processors", "schemas", "sinks", "compose")
-# One of each kind: what package-data in pyproject.toml must not forget.
-_DATA_FILES = (
-    "tokentrail/py.typed",
-    "tokentrail/compose/embedded/kafka_jars.sha256",
-    "tokentrail/compose/embedded/kafka_log4j2.xml",
-    "tokentrail/processors/default_rules.toml",
-    "tokentrail/sinks/clickhouse/migrations/0001_event_log.sql",
-)
 # The base install is what a shim needs in somebody else's process: no broker, no engine, no command line.
 _BASE_PROGRAM = """
 import sys, tokentrail, tokentrail.producers
@@ -30,6 +22,21 @@ assert not heavy, f"import tokentrail brings {heavy}"
 assert not bare, f"{bare} are importable without tokentrail in front"
 assert tokentrail.httpx_client
 """
+# What is read from the package at run time, each by the code that reads it.
+_PIPELINE_PROGRAM = """
+import sys
+from tokentrail.compose.demo.trace import WORKLOADS, read_trace
+from tokentrail.processors.rules import load_rules
+from tokentrail.schemas.json_schema import DIRECTORY, DOCUMENTS, render_schema
+from tokentrail.sinks.clickhouse.migrations import ONE_NODE, shipped_migrations
+assert "site-packages" in sys.modules["tokentrail"].__file__
+assert load_rules(), "no default rules"
+migrations = shipped_migrations()
+assert migrations and all(each.statements({**ONE_NODE, "database": "d"}) for each in migrations), migrations
+assert {call.workload for call in read_trace()} == set(WORKLOADS)
+for name in DOCUMENTS:
+    assert (DIRECTORY / f"{name}.schema.json").read_bytes() == render_schema(name), f"{name} is not its schema"
+"""
 
 
 def main() -> None:
@@ -38,8 +45,9 @@ def main() -> None:
         directory = Path(name)
         wheel = _build(directory)
         _check_contents(wheel)
-        _run(_environment(directory / "base", str(wheel)), "-c", _BASE_PROGRAM, cwd=directory)
+        _run(_environment(directory / "base", str(wheel)), "-I", "-c", _BASE_PROGRAM, cwd=directory)
         pipeline = _environment(directory / "pipeline", f"{wheel}[pipeline]")
+        _run(pipeline, "-I", "-c", _PIPELINE_PROGRAM, cwd=directory)
         _run(pipeline.with_name("tokentrail"), "--help", cwd=directory)
     sys.stdout.write("The wheel installs and runs.\n")
 
@@ -51,10 +59,23 @@ def _build(directory: Path) -> Path:
 
 
 def _check_contents(wheel: Path) -> None:
-    names = set(zipfile.ZipFile(wheel).namelist())
-    wanted = {*_DATA_FILES, *(f"tokentrail/{package}/__init__.py" for package in _PACKAGES)}
-    if missing := sorted(wanted - names):
-        sys.exit(f"The wheel lacks {', '.join(missing)}. Are the links in src/tokentrail links?")
+    wanted = set(_tracked_files("src/tokentrail", "tokentrail"))
+    if missing := sorted(wanted - set(zipfile.ZipFile(wheel).namelist())):
+        sys.exit(
+            f"The wheel lacks {', '.join(missing)}. Are the links in src/tokentrail links, "
+            "and does package-data in pyproject.toml name every kind of file?"
+        )
+
+
+def _tracked_files(folder: str, name: str) -> Iterator[str]:
+    """Yield the tracked files of a folder as the wheel names them: those of a linked folder as if they lay there."""
+    listed = subprocess.run(["git", "ls-files", "-z", "--", folder], cwd=_ROOT, capture_output=True, check=True)  # noqa: S607 - the git of whoever runs this
+    for path in listed.stdout.decode().split("\0")[:-1]:
+        inside = f"{name}/{Path(path).relative_to(folder).as_posix()}"
+        if (_ROOT / path).is_dir():
+            yield from _tracked_files(str((_ROOT / path).resolve().relative_to(_ROOT)), inside)
+        else:
+            yield inside
 
 
 def _environment(directory: Path, requirement: str) -> Path:
