@@ -24,6 +24,7 @@ from tokentrail.settings import Settings, current_settings
 LANES_PER_PARTITION: Final = 2
 PROBE_CALLS: Final = 40
 """Failed calls of a model nobody else uses: `min_calls` of the shipped rule high_error_rate."""
+QUIET_END_S: Final = 4
 MODELS: Final = ("gpt-4o-mini", "gpt-4.1", "gpt-4.1-mini", "o4-mini", "claude-sonnet-4-5", "gemini-2.5-flash")
 DEPARTMENTS: Final = ("payments", "support", "search", "legal", "growth")
 
@@ -139,19 +140,22 @@ def publish_history(fleet: Fleet, events: int, event_rate: int) -> int:
 
 
 def publish_live(fleet: Fleet, events: int, event_rate: int) -> dict[str, float]:
-    """Publish in real time; each tenth of a second holds a probe. Returns when each probe's last call was recorded."""
+    """Publish in real time; each tenth of a second holds a probe, but for the last seconds: the rate goes on behind
+    every probe. Returns when each probe's last call was recorded.
+    """
     probes: dict[str, float] = {}
     tenth = event_rate // 20
     begin = time.time()
-    for number in range(events // event_rate * 10):
+    tenths = events // event_rate * 10
+    for number in range(tenths):
         time.sleep(max(0.0, begin + number / 10 - time.time()))
-        for _ in range(max(0, tenth - PROBE_CALLS)):
+        probed = number < tenths - 10 * QUIET_END_S
+        for _ in range(max(0, tenth - PROBE_CALLS if probed else tenth)):
             fleet.call(datetime.now(UTC))
-        model = f"probe-{number}"
-        for _ in range(PROBE_CALLS):
+        for _ in range(PROBE_CALLS if probed else 0):
             now = datetime.now(UTC)
-            fleet.call(now, model, failed=True)
-            probes[model] = now.timestamp() * 1000
+            fleet.call(now, f"probe-{number}", failed=True)
+            probes[f"probe-{number}"] = now.timestamp() * 1000
     return probes
 
 

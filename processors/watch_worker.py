@@ -47,7 +47,10 @@ class _Partition:
         """Id and revision of the state changes that the alert topic had when this partition was taken over."""
         self.acks = OrderedAcks()
         self.saved_through = self.watch.clock
-        self.saved_at = time.monotonic()
+        # Each partition saves at a moment of its own: all at once, alerts would wait for thousands of entities.
+        self.saved_at = (
+            time.monotonic() + settings.flush_interval_s * (number % settings.partitions) / settings.partitions
+        )
         self.saving: asyncio.Task[None] | None = None
         """Until it is done, the changelog may not have what `saved_through` says."""
 
