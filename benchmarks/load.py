@@ -140,8 +140,9 @@ def publish_history(fleet: Fleet, events: int, event_rate: int) -> int:
 
 
 def publish_live(fleet: Fleet, events: int, event_rate: int) -> dict[str, float]:
-    """Publish in real time; each tenth of a second holds a probe, but for the last seconds: the rate goes on behind
-    every probe. Returns when each probe's last call was recorded.
+    """Publish in real time, a probe each tenth of a second. Returns when each probe's last call was recorded.
+
+    The last seconds hold none: the rate goes on behind every probe.
     """
     probes: dict[str, float] = {}
     tenth = event_rate // 20

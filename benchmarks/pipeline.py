@@ -215,7 +215,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--events", type=int, default=600_000, help="events a throughput run")
     parser.add_argument("--runs", type=int, default=3, help="throughput runs; the median is reported")
-    parser.add_argument("--live-seconds", type=int, default=30, help="length of the delay run")
+    parser.add_argument("--live-seconds", type=int, default=34, help="length of the delay run")
     arguments = parser.parse_args()
     results = asyncio.run(measure(arguments.events, arguments.runs, arguments.live_seconds))
     results["command"] = " ".join(["python", "benchmarks/pipeline.py", *sys.argv[1:]])
