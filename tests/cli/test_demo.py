@@ -46,6 +46,7 @@ def test_the_demo_finds_every_incident_loses_no_call_and_leaves_nothing_behind(t
     assert not processes_below(tmp_path)
 
 
+@pytest.mark.soak
 @pytest.mark.broker
 @pytest.mark.engine
 def test_ctrl_c_in_the_middle_stops_every_process_and_takes_the_data_away(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ async def _wait_for_rows(settings: Settings, table: str, expected: int) -> list[
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    ("seed", "seconds"), [(1, 25), *(pytest.param(seed, 60, marks=pytest.mark.soak) for seed in range(2, 12))]
+    ("seed", "seconds"), [(1, 20), *(pytest.param(seed, 60, marks=pytest.mark.soak) for seed in range(2, 12))]
 )
 async def test_kill_9_at_random_moments_loses_nothing_and_doubles_nothing(
     tmp_path: Path, seed: int, seconds: int

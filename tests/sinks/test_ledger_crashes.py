@@ -39,6 +39,7 @@ def assert_exactly_once(settings: Settings, payloads: list[bytes | None]) -> Non
     assert rows(settings, "SELECT count() FROM event_log WHERE payload_sha256 != SHA256(payload)") == [(0,)]
 
 
+@pytest.mark.soak
 def test_a_writer_killed_again_and_again_writes_everything_once(settings: Settings, environ: dict[str, str]) -> None:
     migrate(settings)
     payloads = mixed(20_000)
@@ -89,6 +90,7 @@ def test_a_topic_created_anew_is_refused_in_one_sentence(
     assert "Traceback" not in told
 
 
+@pytest.mark.soak
 @pytest.mark.timeout(120)
 def test_an_engine_killed_again_and_again_holds_everything_once(settings: Settings, tmp_path: Path) -> None:
     plan = StackPlan(data=tmp_path / "engine", settings=settings, parts=frozenset({ENGINE}))
