@@ -8,6 +8,7 @@ first batch is the one record at offset 0. So for these topics the offset to com
 acknowledged batch, which is right as long as batches are acknowledged in order; `OrderedAcks` sees to that.
 """
 
+import logging
 import tempfile
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -20,6 +21,8 @@ from faust.types import TP, EventT
 from tokentrail.processors.native_records import keep_native_records
 from tokentrail.processors.slicing import RecordBatch
 from tokentrail.settings import Settings
+
+_log = logging.getLogger(__name__)
 
 FETCH_RECORDS: Final = 5_000
 FETCH_BYTES: Final = 4 * 1_048_576
@@ -127,11 +130,39 @@ class BatchingApp(faust.App):
             web_enabled=False,
         )
 
+    def continuity_of(self, topic: str, partition: int) -> "Continuity":
+        """Return the continuity of a partition that has just been taken on, from its committed offset."""
+        return Continuity(self.consumer._committed_offset[TP(topic, partition)] or 0)  # type: ignore[attr-defined]  # noqa: SLF001 - where Faust itself has sought to
+
     def _new_transport(self) -> Any:
         return _BatchingTransport(self.conf.broker_consumer, self)
 
     def _new_producer_transport(self) -> Any:
         return _BatchingTransport(self.conf.broker_producer, self)
+
+
+class Continuity:
+    """Notices batches of one partition that never came.
+
+    Around a rebalance Faust drops what arrives while its flow is suspended, and goes on behind it.
+    """
+
+    def __init__(self, next_offset: int) -> None:
+        self._next_offset = next_offset
+        self._found: int | None = None
+
+    def admit(self, batch: RecordBatch) -> int | None:
+        """Return None to take a batch, or the offset to seek to instead.
+
+        A batch that starts at the same later offset again is taken: Kafka no longer has what lies before it.
+        """
+        first = batch.offsets[0]
+        if first not in {self._next_offset, self._found}:
+            self._found = first
+            _log.warning("Offset %d came where %d was due; going back for it.", first, self._next_offset)
+            return self._next_offset
+        self._next_offset, self._found = batch.offsets[-1] + 1, None
+        return None
 
 
 class OrderedAcks:

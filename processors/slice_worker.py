@@ -15,7 +15,7 @@ from faust.types import StreamT
 from tokentrail.processors.frames import pack_frames
 from tokentrail.processors.groupings import collect_groupings
 from tokentrail.processors.pulse_writer import PulseWriter
-from tokentrail.processors.record_batches import BatchingApp, OrderedAcks
+from tokentrail.processors.record_batches import BatchingApp, Continuity, OrderedAcks
 from tokentrail.processors.rules import load_rules
 from tokentrail.processors.slicing import ClosedSlices, PartitionSlicer, Rejection
 from tokentrail.processors.worker_process import run_until_stopped
@@ -38,8 +38,9 @@ MAX_IN_FLIGHT: Final = 64
 class _Partition:
     """What the worker holds for one assigned source partition."""
 
-    def __init__(self, slicer: PartitionSlicer) -> None:
+    def __init__(self, slicer: PartitionSlicer, continuity: Continuity) -> None:
         self.slicer = slicer
+        self.continuity = continuity
         self.acks = OrderedAcks()
         self.in_flight: deque[tuple[int, asyncio.Future[Any]]] = deque()
         self.delivered_through: int | None = None
@@ -79,7 +80,12 @@ class SliceWorker:
             partition = self._partitions.get(batch.partition)
             if partition is None:
                 slicer = PartitionSlicer(batch.partition, self._groupings, self._settings.allowed_lateness_ms)
-                partition = self._partitions[batch.partition] = _Partition(slicer)
+                partition = _Partition(slicer, self.app.continuity_of(self._calls, batch.partition))
+                self._partitions[batch.partition] = partition
+            back_to = partition.continuity.admit(batch)
+            if back_to is not None:
+                await self.app.consumer.seek(event.message.tp, back_to)
+                continue
             outcome = partition.slicer.add(batch)
             if outcome.rejections:
                 await self._bury(batch.partition, outcome.rejections)

@@ -17,7 +17,7 @@ from faust.types import TP, StreamT
 
 from tokentrail.processors.alert_log import read_alerts
 from tokentrail.processors.entity_store import EntityStore
-from tokentrail.processors.record_batches import BatchingApp, OrderedAcks
+from tokentrail.processors.record_batches import BatchingApp, Continuity, OrderedAcks
 from tokentrail.processors.rules import load_rules
 from tokentrail.processors.watching import PartitionWatch
 from tokentrail.processors.worker_process import run_until_stopped
@@ -37,7 +37,8 @@ CLOCKS_APART_MS: Final = 60_000
 class _Partition:
     """What the worker holds for one assigned partition of slices."""
 
-    def __init__(self, settings: Settings, table: Any, number: int) -> None:
+    def __init__(self, settings: Settings, table: Any, number: int, continuity: Continuity) -> None:
+        self.continuity = continuity
         self.number = number
         self.store = EntityStore(table, number)
         stored = self.store.load_mark()
@@ -86,10 +87,17 @@ class WatchWorker:
             partition = self._partitions.get(batch.partition)
             if partition is None:
                 partition = self._partitions[batch.partition] = _Partition(
-                    self._settings, self._table.data, batch.partition
+                    self._settings,
+                    self._table.data,
+                    batch.partition,
+                    self.app.continuity_of(self._slices, batch.partition),
                 )
                 known = await read_alerts(self._settings, max(0, partition.written_ms - CLOCKS_APART_MS))
                 partition.told = {(record.alert.alert_id, record.alert.revision) for record in known}
+            back_to = partition.continuity.admit(batch)
+            if back_to is not None:
+                await self.app.consumer.seek(event.message.tp, back_to)
+                continue
             partition.acks.hold(event, self._apply(partition.watch, batch.payloads))
             await self._tell(partition)
             await self._save(partition)

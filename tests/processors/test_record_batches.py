@@ -1,4 +1,5 @@
-from tokentrail.processors.record_batches import OrderedAcks
+from tokentrail.processors.record_batches import Continuity, OrderedAcks
+from tokentrail.processors.slicing import RecordBatch
 
 
 class _Event:
@@ -21,3 +22,22 @@ def test_batches_are_acknowledged_in_order_and_only_behind_what_is_accounted_for
     assert acked == ["a", "b"], "d is accounted for, but behind c"
     acks.release(9)
     assert acked == ["a", "b", "c", "d"]
+
+
+def _batch(first: int, count: int) -> RecordBatch:
+    return RecordBatch(0, range(first, first + count), [0] * count, [b""] * count)
+
+
+def test_a_batch_behind_one_that_never_came_is_not_taken_until_that_one_came() -> None:
+    continuity = Continuity(100)
+    assert continuity.admit(_batch(100, 10)) is None
+    assert continuity.admit(_batch(120, 5)) == 110
+    assert continuity.admit(_batch(125, 5)) == 110
+    assert continuity.admit(_batch(110, 15)) is None
+    assert continuity.admit(_batch(125, 5)) is None
+
+
+def test_a_partition_whose_beginning_kafka_no_longer_has_is_read_from_where_it_begins() -> None:
+    continuity = Continuity(0)
+    assert continuity.admit(_batch(500, 10)) == 0
+    assert continuity.admit(_batch(500, 10)) is None
