@@ -19,7 +19,7 @@ from tokentrail.schemas.alerts import encode_alert
 from tokentrail.schemas.events import WATERMARK
 from tokentrail.settings import Settings
 
-pytestmark = [pytest.mark.broker, pytest.mark.soak, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(180)]
 
 DETECTION = frozenset({"slice", "watch"})
 PARTITIONS = 4
