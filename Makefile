@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Each has a broker and an engine of its own; most of a test's time is waiting for them.
+TEST_PROCESSES ?= 2
 
 .PHONY: install demo test lint format bench soak clean
 
@@ -18,7 +20,7 @@ demo: install
 	$(BIN)/tokentrail demo $(ARGS)
 
 test: install
-	$(BIN)/python -m pytest -m 'not soak' $(ARGS)
+	$(BIN)/python -m pytest -m 'not soak' --numprocesses $(TEST_PROCESSES) --dist loadfile $(ARGS)
 
 lint: install
 	$(BIN)/ruff check .
