@@ -1,0 +1,324 @@
+"""Calls that no transport sees: recorded by hand, with a block or a decorator."""
+
+from __future__ import annotations
+
+import time
+from contextvars import ContextVar, Token
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypedDict, TypeVar, Unpack, overload
+
+import msgspec
+
+from tokentrail.producers.attempts import attempt_number
+from tokentrail.producers.calls import Call, Outcome, new_id
+from tokentrail.producers.context import context, current_attributes, current_labels
+from tokentrail.producers.exception_facts import describe_exception
+from tokentrail.producers.fingerprints import default_fingerprints, key_hint
+from tokentrail.producers.guard import guarded
+from tokentrail.producers.http_status import status_of_code
+from tokentrail.producers.stepping import wrap_function
+from tokentrail.producers.suppression import recording_here, suppressed
+from tokentrail.schemas.events import Status, Usage, UsageSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+FunctionT = TypeVar("FunctionT", bound="Callable[..., Any]")
+_STARTING: Final = guarded("recording the start of a call")
+_NOTING: Final = guarded("noting what a call used")
+_ENDING: Final = guarded("recording the end of a call")
+
+
+class Scribe(Protocol):
+    """Takes described calls and returns at once."""
+
+    def started(self, call: Call, occurred_at_ns: int) -> None:
+        """Take a call that is about to be made."""
+
+    def completed(self, call: Call, outcome: Outcome, occurred_at_ns: int) -> None:
+        """Take a call that has ended."""
+
+
+class CallOptions(TypedDict, total=False):
+    """What `tokentrail.call` and `tokentrail.audited` take. All keywords, all optional.
+
+    The labels (from `user_id` on) go before those of `tokentrail.context`. Of `api_key` only the fingerprint, the
+    prefix and the last four characters are recorded. `scribe` is for tests: who gets the events.
+    """
+
+    endpoint: str
+    model: str
+    provider: str
+    operation: str
+    server_address: str
+    stream: bool
+    api_key: str
+    user_id: str | None
+    session_id: str | None
+    department: str | None
+    team: str | None
+    feature: str | None
+    request_source: str | None
+    attributes: Mapping[str, str] | None
+    scribe: Scribe
+
+
+class call:  # noqa: N801 - reads as a noun in a sentence: `with tokentrail.call(model=…) as call:`
+    """Record the call that is made in this block; takes what `CallOptions` names.
+
+    The status comes from the exception that leaves the block, which goes on untouched, or from `http_status_code`;
+    without either it is SUCCESS. Transports inside the block record nothing, and neither does a `call` inside another:
+    one call is one record. Recording returns at once, does no I/O and raises nothing.
+
+        with tokentrail.call(provider="acme", model="acme-1", user_id="u-17") as call:
+            answer = acme.complete(prompt)
+            call.usage(input_tokens=answer.tokens_in, output_tokens=answer.tokens_out)
+
+    What is known of the answer may be set on it until the block is left: `model` (the one that answered),
+    `http_status_code`, `provider_request_id`, `service_tier`, `finish_reasons`, `temperature`, `max_tokens`,
+    `queue_time_ms`, and entries of `attributes`.
+    """
+
+    _monotonic = staticmethod(time.perf_counter)
+    _time_ns = staticmethod(time.time_ns)
+
+    def __init__(self, **options: Unpack[CallOptions]) -> None:
+        self.model: str | None = None
+        self.http_status_code: int | None = None
+        self.provider_request_id: str | None = None
+        self.service_tier: str | None = None
+        self.finish_reasons: list[str] | None = None
+        self.temperature: float | None = None
+        self.max_tokens: int | None = None
+        self.queue_time_ms: float | None = None
+        self.attributes: dict[str, str] = {}
+        self._options = options
+        self._call: Call | None = None
+        self._scribe: Scribe | None = None
+        self._outcome = Outcome(status=Status.SUCCESS)
+        self._mark = _Mark(self)
+        self._began = 0.0
+
+    def usage(self, *, estimated: bool = False, **tokens: Unpack[Tokens]) -> None:
+        """Note tokens, by the names of `tokentrail.schemas.events.Usage`; a later number goes before an earlier one.
+
+        `estimated` says that they were not counted by the provider.
+        """
+        with _NOTING:
+            known = msgspec.structs.asdict(self._outcome.usage) if self._outcome.usage else {}
+            self._outcome.usage = Usage(**{**known, **tokens})
+            self._outcome.usage_source = UsageSource.ESTIMATED if estimated else UsageSource.PROVIDER
+
+    def first_token(self) -> None:
+        """Note that the first piece of the answer has come; only the first time counts."""
+        if self._call is not None and self._outcome.time_to_first_token_ms is None:
+            self._outcome.time_to_first_token_ms = self._elapsed_ms()
+
+    def request_hash_of(self, request: bytes) -> None:
+        """Record a keyed fingerprint of the request, by which duplicates are found, and not the request."""
+        with _NOTING:
+            endpoint = self._options.get("endpoint", "").encode()
+            self._outcome.request_hash = default_fingerprints().request_hash(endpoint, request)
+
+    def response_hash_of(self, response: bytes) -> None:
+        """Record a keyed fingerprint of the answer, and not the answer."""
+        with _NOTING:
+            content_hash = default_fingerprints().response_hash()
+            content_hash.update(response)
+            self._outcome.response_hash = content_hash.value()
+
+    def __enter__(self) -> Self:
+        self.begin()
+        self._mark.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._mark.__exit__(kind, error, traceback)
+        self.end(error)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+    def begin(self) -> None:
+        """Record the start. For `audited`; a block does this by itself."""
+        self._call = self._scribe = None
+        self._outcome = Outcome(status=Status.SUCCESS)
+        with _STARTING:
+            if not suppressed():
+                described = _describe(self._options, self._outcome)
+                scribe = self._options.get("scribe") or _default_scribe()
+                scribe.started(described, self._time_ns())
+                self._call, self._scribe = described, scribe
+        self._began = self._monotonic()
+
+    def end(self, error: BaseException | None) -> None:
+        """Record the end. For `audited`; a block does this by itself."""
+        described, scribe = self._call, self._scribe
+        if described is None or scribe is None:
+            return
+        self._call = self._scribe = None
+        with _ENDING:
+            outcome = self._outcome
+            outcome.latency_ms = self._elapsed_ms()
+            self._conclude(outcome, error)
+            scribe.completed(described, outcome, self._time_ns())
+
+    @property
+    def recorded(self) -> bool:
+        """Whether this object records the call now: not before its start, after its end, or inside another call."""
+        return self._call is not None
+
+    def _elapsed_ms(self) -> float:
+        return (self._monotonic() - self._began) * 1000
+
+    def _conclude(self, outcome: Outcome, error: BaseException | None) -> None:
+        outcome.http_status_code = self.http_status_code
+        outcome.response_model = self.model
+        outcome.provider_request_id = self.provider_request_id
+        outcome.service_tier = self.service_tier
+        outcome.finish_reasons = self.finish_reasons
+        outcome.temperature = self.temperature
+        outcome.max_tokens = self.max_tokens
+        outcome.queue_time_ms = self.queue_time_ms
+        if self.attributes:
+            outcome.attributes = {**(outcome.attributes or {}), **self.attributes}
+        if error is not None:
+            facts = describe_exception(error)
+            outcome.status, outcome.error_type = facts.status, facts.type
+            outcome.error_code, outcome.error_message = facts.code, facts.message
+            if outcome.http_status_code is None:
+                outcome.http_status_code = facts.http_status_code
+        elif self.http_status_code is not None:
+            outcome.status = status_of_code(self.http_status_code)
+
+
+class Tokens(TypedDict, total=False):
+    """Token counts of a call, as in `tokentrail.schemas.events.Usage`: two totals, and parts of them."""
+
+    input_tokens: int | None
+    output_tokens: int | None
+    cache_read_tokens: int | None
+    cache_write_5m_tokens: int | None
+    cache_write_1h_tokens: int | None
+    reasoning_tokens: int | None
+    input_audio_tokens: int | None
+    output_audio_tokens: int | None
+
+
+class _Mark:
+    """Tells the code inside which call it is part of, and the layers below that it is recorded."""
+
+    def __init__(self, marked: call) -> None:
+        self._marked = marked
+        self._recording = recording_here()
+        self._token: Token[call | None] | None = None
+
+    def __enter__(self) -> None:
+        # Where the start could not be recorded, or a call around this one is, nothing is taken from anybody.
+        if self._marked.recorded:
+            self._recording.__enter__()
+            self._token = _current.set(self._marked)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._token is None:
+            return
+        token, self._token = self._token, None
+        self._recording.__exit__(kind, error, traceback)
+        try:
+            _current.reset(token)
+        except ValueError:  # left in another task than it was entered in
+            return
+
+
+_current: Final[ContextVar[call | None]] = ContextVar("tokentrail_current_call", default=None)
+
+
+def current_call() -> call:
+    """Return the call that is recorded around here, e.g. by `@tokentrail.audited`.
+
+    Where none is, return one that records nothing: what is noted on it is lost.
+    """
+    return _current.get() or call()
+
+
+class _Run:
+    """One run of an audited function."""
+
+    def __init__(self, options: CallOptions) -> None:
+        self._call = call(**options)
+        self.step = _Mark(self._call)
+
+    def began(self) -> None:
+        self._call.begin()
+
+    def yielded(self) -> None:
+        self._call.first_token()
+
+    def ended(self, error: BaseException | None) -> None:
+        self._call.end(error)
+
+
+@overload
+def audited(function: FunctionT, /) -> FunctionT: ...
+@overload
+def audited(**options: Unpack[CallOptions]) -> Callable[[FunctionT], FunctionT]: ...
+def audited(function: FunctionT | None = None, /, **options: Unpack[CallOptions]) -> Any:
+    """Record each run of a function as a call: a plain function, a coroutine, a generator or an async generator.
+
+    Takes what `tokentrail.call` takes; without `endpoint`, the function's own name. `tokentrail.current_call()` is the
+    call inside it. A generator's call lasts from its first item, which is also its first token, to its end; one that
+    its caller leaves early is ABORTED.
+
+        @tokentrail.audited(provider="acme", model="acme-1")
+        async def complete(prompt: str) -> str:
+            answer = await acme.complete(prompt)
+            tokentrail.current_call().usage(input_tokens=answer.tokens_in, output_tokens=answer.tokens_out)
+            return answer.text
+    """
+
+    def decorate(wrapped: FunctionT) -> FunctionT:
+        named: CallOptions = {"endpoint": f"{wrapped.__module__}.{wrapped.__qualname__}"}
+        return wrap_function(wrapped, lambda: _Run({**named, **options}))
+
+    return decorate if function is None else decorate(function)
+
+
+def _describe(options: CallOptions, outcome: Outcome) -> Call:
+    """Return the call, and put what belongs to its end into the outcome."""
+    with context(**{name: options.get(name) for name in _LABEL_OPTIONS}):  # type: ignore[arg-type] # by name
+        labels, attributes = current_labels(), current_attributes()
+    attempt = attempt_number.get()
+    outcome.attributes = attributes
+    outcome.retry_count = attempt.retry_count if attempt else None
+    described = Call(
+        logical_call_id=attempt.logical_call_id if attempt else new_id(),
+        provider=options.get("provider"),
+        server_address=options.get("server_address"),
+        endpoint=options.get("endpoint"),
+        operation=options.get("operation"),
+        request_model=options.get("model"),
+        stream=options.get("stream"),
+        **labels,
+    )
+    if key := options.get("api_key"):
+        described.api_key_id, described.api_key_hint = default_fingerprints().key_id(key), key_hint(key)
+    return described
+
+
+_LABEL_OPTIONS: Final = ("user_id", "session_id", "department", "team", "feature", "request_source", "attributes")
+
+
+def _default_scribe() -> Scribe:
+    # By name: the trail brings the publisher with it, which who has a scribe of his own does not need.
+    found: Scribe = import_module("tokentrail.producers.trail").default_scribe()
+    return found
