@@ -1,0 +1,1 @@
+"""Middleware of web servers: whoever sends a request to the service is behind the calls made for it."""
