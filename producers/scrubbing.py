@@ -1,27 +1,23 @@
 """Keeps API keys out of every event: the call's own key wherever it turns up, and whatever looks like one."""
 
-import re
 from typing import Any, Final
 
 import msgspec
 
-from tokentrail.producers.fingerprints import KEY_PREFIXES, key_hint
+from tokentrail.producers.fingerprints import key_hint
+from tokentrail.producers.redaction.metadata import redact_secrets
 
 _MIN_SECRET_CHARS: Final = 8
 """Shorter "keys" (EMPTY, none, test) are placeholders; replacing them would garble ordinary words."""
 REDACTED: Final = "[key removed]"
-_LOOKS_LIKE_KEY: Final = re.compile(
-    r"(?:(?<![A-Za-z0-9])(?:" + "|".join(re.escape(prefix) for prefix in KEY_PREFIXES) + r")[A-Za-z0-9_\-*]{8,})"
-    r"|(?:Bearer\s+[A-Za-z0-9._~+/\-]{8,}=*)"
-    r"|(?:(?<=[?&])(?:key|api[-_]?key|access_token|token)=[^&\s\"']+)"
-    r"|(?:(?<=://)[^/@\s]+@)",
-    re.IGNORECASE,
-)
 
 
 def scrub_text(text: str, secrets: tuple[str, ...]) -> str:
-    """Return the text without the given keys, and what looks like a key, a bearer or a URL's password."""
-    return _LOOKS_LIKE_KEY.sub(REDACTED, _without(text, secrets))
+    """Return the text without the given keys, and what looks like a key, a bearer, a password or a private key.
+
+    Never raises; of a text that cannot be gone through nothing is left but a note.
+    """
+    return redact_secrets(scrub_own_keys(text, secrets), REDACTED)
 
 
 def holds_secret(encoded: bytes, secrets: tuple[str, ...]) -> bool:
@@ -45,7 +41,7 @@ def scrub_part(part: msgspec.Struct, secrets: tuple[str, ...]) -> None:
 
 def _scrub_value(value: Any, secrets: tuple[str, ...]) -> Any:
     if isinstance(value, str):
-        return _without(value, secrets)
+        return scrub_own_keys(value, secrets)
     if isinstance(value, dict):
         return {_scrub_value(key, secrets): _scrub_value(item, secrets) for key, item in value.items()}
     if isinstance(value, list):
@@ -53,7 +49,8 @@ def _scrub_value(value: Any, secrets: tuple[str, ...]) -> Any:
     return value
 
 
-def _without(text: str, secrets: tuple[str, ...]) -> str:
+def scrub_own_keys(text: str, secrets: tuple[str, ...]) -> str:
+    """Return the text with each of the given keys replaced by its hint."""
     for secret in secrets:
         if len(secret) >= _MIN_SECRET_CHARS and secret in text:
             text = text.replace(secret, f"[key {key_hint(secret)}]")

@@ -4,6 +4,7 @@ TokentrailError
 ├── SettingsError        a setting is missing, unknown or unusable
 ├── RuleError            a rule file cannot be used
 ├── PriceListError       a price file cannot be used
+├── RedactionError       a text cannot be redacted and must not be kept
 ├── BrokerError          Kafka cannot be reached or refuses
 ├── EngineError          ClickHouse cannot be reached or refuses
 ├── LedgerError          the ledger's tables need a hand before they can be written to
@@ -32,6 +33,10 @@ class RuleError(TokentrailError):
 
 class PriceListError(TokentrailError):
     """A price file cannot be used; names file, entry and field."""
+
+
+class RedactionError(TokentrailError):
+    """A text cannot be redacted; who holds it drops it and keeps the rest."""
 
 
 class BrokerError(TokentrailError):

@@ -1,0 +1,95 @@
+"""Addresses: e-mail (RFC 5321, as people write it) and IP."""
+
+# ruff: noqa: PLR2004 - the numbers are lengths and ranges of published formats
+
+import re
+from typing import Final
+
+from tokentrail.producers.redaction.digit_runs import is_word_at
+from tokentrail.producers.redaction.kinds import EMAIL, IP_ADDRESS, Finding
+
+# Latin letters with accents are two bytes in UTF-8; of other scripts nothing is taken: words stand right beside there.
+_LOCAL_BEFORE: Final = re.compile(rb"(?:[A-Za-z0-9%'+_.-]|[\xc3-\xc9][\x80-\xbf])*\Z")
+_LOCAL_LIMIT_BYTES: Final = 64
+_LOCAL_TRIM: Final = re.compile(rb"[%'.]*")
+_DOMAIN: Final = re.compile(
+    rb"(?:(?:[A-Za-z0-9-]|[\xc3-\xc9][\x80-\xbf]){1,63}\.){1,8}([A-Za-z]{2,24}|xn--[A-Za-z0-9-]{2,59})(?![A-Za-z0-9])"
+)
+_FILE_ENDINGS: Final = frozenset(
+    b"png jpg jpeg gif svg webp ico bmp css js mjs ts tsx jsx map json yml toml py rb go rs java html md csv".split()
+)
+_SERVICE_LOCALS: Final = frozenset((b"git", b"hg", b"svn"))
+_IP4: Final = re.compile(rb"(?:\d{1,3}\.){3}\d{1,3}")
+_IP6: Final = re.compile(rb"[0-9A-Fa-f:]{2,45}(?:(?<=:)(?:\d{1,3}\.){3}\d{1,3})?")
+_VERSION_NAME: Final = re.compile(
+    rb"(?:version|versi(?:o|\xc3\xb3)n|versione|vers?\.?|v|release|build|firmware|section|\xc2\xa7|chapter|clause|figure|"
+    rb"table|abschnitt|kapitel|rev\.?|revision|upgrade(?:d)? to|update(?:d)? to|assembly|dll|jdk|kernel|oid|"
+    rb"\xe7\x89\x88\xe6\x9c\xac|[=<>~^!]=|[~^]|[A-Za-z][\w.+-]*[/@_-]v?)[\s:='\"(]{0,3}\Z",
+    re.IGNORECASE,
+)
+_VERSION_WINDOW_BYTES: Final = 32
+
+
+def read_email(text: bytes, at: int) -> Finding:
+    """Return the address around the @ at index `at`."""
+    domain = _DOMAIN.match(text, at + 1)
+    if domain is None or domain[1].lower() in _FILE_ENDINGS:
+        return Finding(at, at + 1, "")
+    local = _LOCAL_BEFORE.search(text, max(0, at - _LOCAL_LIMIT_BYTES), at)
+    start = local.start() if local else at
+    trimmed = _LOCAL_TRIM.match(text, start, at)
+    start = trimmed.end() if trimmed else start
+    if start == at or text[start:at] in _SERVICE_LOCALS:
+        return Finding(at, at + 1, "")
+    return Finding(start, domain.end(), EMAIL)
+
+
+def read_ip4(text: bytes, start: int) -> Finding | None:
+    """Return the IPv4 address at `start`; not a version, not a loopback, unspecified or mask address."""
+    run = _IP4.match(text, start)
+    if run is None or not _is_ip4(run[0]) or _is_longer(text, start, run.end()):
+        return None
+    if _VERSION_NAME.search(text, max(0, start - _VERSION_WINDOW_BYTES), start):
+        return None
+    return Finding(start, run.end(), "" if _names_nobody(run[0]) else IP_ADDRESS)
+
+
+def read_ip6(text: bytes, start: int) -> Finding | None:
+    """Return the IPv6 address at `start`: eight groups, or a double colon and a digit."""
+    run = _IP6.match(text, start)
+    if run is None or is_word_at(text, run.end()) or is_word_at(text, start - 1):
+        return None
+    written = run[0].rstrip(b":") if not run[0].endswith(b"::") else run[0]
+    if not _is_ip6(written) or not any(48 <= byte <= 57 for byte in written):
+        return None
+    end = start + len(written)
+    return Finding(start, end, "" if written in (b"::1", b"::") else IP_ADDRESS)
+
+
+def _is_ip4(written: bytes) -> bool:
+    return all(int(part) <= 255 and (len(part) == 1 or part[:1] != b"0") for part in written.split(b"."))
+
+
+def _is_longer(text: bytes, start: int, end: int) -> bool:
+    following = text[end : end + 2]
+    before = text[max(0, start - 2) : start]
+    is_joined_after = following[:1] in (b".", b"-", b"_", b"+") and following[1:].isalnum()
+    is_joined_before = before[1:] in (b".", b"-") and before[:1].isalnum()
+    return is_word_at(text, end) or is_word_at(text, start - 1) or is_joined_after or is_joined_before
+
+
+def _names_nobody(written: bytes) -> bool:
+    return written.startswith((b"127.", b"0.", b"255."))
+
+
+def _is_ip6(written: bytes) -> bool:
+    head, double, tail = written.partition(b"::")
+    groups = [group for part in (head, tail) if part for group in part.split(b":")]
+    length = len(groups)
+    if groups and b"." in groups[-1]:
+        if not _is_ip4(groups.pop()):
+            return False
+        length += 1
+    if any(not 1 <= len(group) <= 4 for group in groups):
+        return False
+    return length <= 7 if double else length == 8

@@ -1,0 +1,59 @@
+"""Numbers as they are written: groups of digits with separators between."""
+
+# ruff: noqa: PLR2004 - the numbers are lengths and ranges of published formats
+
+import re
+from typing import Final, NamedTuple
+
+SEPARATOR: Final = r"(?:[ .\-/]|\xc2\xa0|\xe2\x80[\x90-\x94\xaf])"
+"""Space, dot, hyphen, slash; no-break spaces, and the typographic hyphens and dashes, in UTF-8."""
+_RUN: Final = re.compile(rf"\d+(?:{SEPARATOR}{{1,3}}\d+){{0,7}}".encode("latin-1"))
+_GROUP: Final = re.compile(rb"\d+")
+_WORD_BYTES: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
+_JOINTS: Final = frozenset(b".-/")
+
+
+class DigitRun(NamedTuple):
+    """The first groups of a run of digits: where they are, how long each is, and all their digits."""
+
+    text: bytes
+    start: int
+    end: int
+    shape: tuple[int, ...]
+    digits: str
+
+
+def prefixes_of(text: bytes, start: int) -> list[DigitRun]:
+    """Return the run of digits that begins at `start`, at most eight groups, cut after each group; longest first."""
+    run = _RUN.match(text, start)
+    if run is None:
+        return []
+    prefixes: list[DigitRun] = []
+    shape: tuple[int, ...] = ()
+    digits = ""
+    for group in _GROUP.finditer(text, start, run.end()):
+        digits += group[0].decode()
+        shape += (len(group[0]),)
+        prefixes.append(DigitRun(text, start, group.end(), shape, digits))
+    prefixes.reverse()
+    return prefixes
+
+
+def is_word_at(text: bytes, index: int) -> bool:
+    """Return whether there is a letter, a digit or an underscore (in ASCII) at `index`."""
+    return 0 <= index < len(text) and text[index] in _WORD_BYTES
+
+
+def goes_on(text: bytes, end: int) -> bool:
+    """Return whether what ends at `end` is only a part: a word, or more digits behind a joint, come next."""
+    return is_word_at(text, end) or (end + 1 < len(text) and text[end] in _JOINTS and 48 <= text[end + 1] <= 57)
+
+
+def comes_from(text: bytes, start: int) -> bool:
+    """Return whether what begins at `start` is only a part: digits and a joint, or a word, come before."""
+    return is_word_at(text, start - 1) or (start > 1 and text[start - 1] in _JOINTS and 48 <= text[start - 2] <= 57)
+
+
+def separators_of(run: DigitRun) -> set[bytes]:
+    """Return what stands between the groups."""
+    return set(_GROUP.split(run.text[run.start : run.end])) - {b""}

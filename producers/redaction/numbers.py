@@ -1,0 +1,152 @@
+"""Reads numbers: cards, national ids and national phone numbers, told apart by shape and check digits."""
+
+# ruff: noqa: PLR2004 - the numbers are lengths and ranges of published formats
+
+from collections.abc import Callable
+from typing import Final
+
+from tokentrail.producers.redaction import checksums
+from tokentrail.producers.redaction.addresses import read_ip4
+from tokentrail.producers.redaction.digit_runs import (
+    DigitRun,
+    comes_from,
+    goes_on,
+    is_word_at,
+    prefixes_of,
+    separators_of,
+)
+from tokentrail.producers.redaction.kinds import CARD, NATIONAL_ID, PHONE, Finding
+from tokentrail.producers.redaction.lettered_ids import read_lettered_number
+from tokentrail.producers.redaction.nearby_words import is_called_reference, topic_before
+from tokentrail.producers.redaction.phones import is_bare_phone, is_grouped_phone
+
+_Judge = Callable[[DigitRun], bool]
+
+
+def read_number(text: bytes, start: int) -> Finding:
+    """Return what the number beginning at `start` is; without a kind, the end of its first group of digits."""
+    for read in (read_ip4, read_lettered_number):
+        finding = read(text, start)
+        if finding is not None:
+            return finding
+    prefixes = prefixes_of(text, start)
+    for run in prefixes:
+        if is_word_at(text, run.end) or text[run.end : run.end + 1] == b"@":
+            continue
+        for kind, judge in _judges_of(run.shape):
+            if judge(run):
+                return Finding(start, run.end, kind)
+    after = prefixes[-1].end
+    # The reader of e-mail addresses wants the last character before the @.
+    return Finding(start, after - 1 if text[after : after + 1] == b"@" and after - 1 > start else after, "")
+
+
+def _is_card(run: DigitRun) -> bool:
+    return _issuer_allows(run.digits) and checksums.luhn_holds(run.digits) and len(separators_of(run)) <= 1
+
+
+def _issuer_allows(digits: str) -> bool:
+    """Issuers' number ranges and lengths, as published by the card networks."""
+    length = len(digits)
+    two, three, four = int(digits[:2]), int(digits[:3]), int(digits[:4])
+    if digits[0] == "4":
+        return length in (13, 16, 19)
+    if 51 <= two <= 55 or 2221 <= four <= 2720:
+        return length == 16
+    if two in (34, 37):
+        return length == 15
+    if two in (36, 38, 39) or 300 <= three <= 305:
+        return 14 <= length <= 19
+    if 3528 <= four <= 3589 or 2200 <= four <= 2204 or two in (60, 62, 64, 65, 81, 82):
+        return 16 <= length <= 19
+    return (two in (50, 56, 57, 58) or digits[0] == "6") and length in (16, 18, 19)
+
+
+def _is_ssn(run: DigitRun) -> bool:
+    area, group, serial = run.digits[:3], run.digits[3:5], run.digits[5:]
+    # The Social Security Administration has never given out these; 9xx are taxpayer numbers (ITIN), as telling.
+    if area in ("000", "666") or group == "00" or serial == "0000" or run.digits in ("078051120", "219099999"):
+        return False
+    if run.shape == (9,):
+        return topic_before(run.text, run.start) == "ssn"
+    return len(separators_of(run)) == 1 and not _is_part(run) and not is_called_reference(run.text, run.start)
+
+
+def _is_insee(run: DigitRun) -> bool:
+    """15 digits with the key; 13 without it, only where words say so."""
+    month = int(run.digits[3:5])
+    if run.digits[0] not in "123478" or not (1 <= month <= 12 or month in range(20, 43) or month >= 50):
+        return False
+    if len(run.digits) == 13:
+        return topic_before(run.text, run.start) == "insee"
+    return checksums.insee_holds(run.digits[:13], run.digits[13:])
+
+
+def _is_steuer_id(run: DigitRun) -> bool:
+    return checksums.steuer_id_holds(run.digits) and not _is_part(run) and not is_called_reference(run.text, run.start)
+
+
+def _is_cpf(run: DigitRun) -> bool:
+    return checksums.cpf_holds(run.digits) and not _is_part(run) and not is_called_reference(run.text, run.start)
+
+
+def _is_bsn(run: DigitRun) -> bool:
+    return topic_before(run.text, run.start) == "bsn" and checksums.bsn_holds(run.digits)
+
+
+def _is_aadhaar(run: DigitRun) -> bool:
+    if run.digits[0] in "01" or not checksums.verhoeff_holds(run.digits):
+        return False
+    if run.shape == (12,):
+        return topic_before(run.text, run.start) == "aadhaar"
+    following = prefixes_of(run.text, run.end + 1)
+    is_longer = bool(following) and following[-1].shape == (4,)
+    return not is_longer and not _is_part(run) and not is_called_reference(run.text, run.start)
+
+
+def _is_resident_id(run: DigitRun) -> bool:
+    return checksums.resident_id_holds(run.digits)
+
+
+def _is_part(run: DigitRun) -> bool:
+    return comes_from(run.text, run.start) or goes_on(run.text, run.end)
+
+
+_CARD: Final = (CARD, _is_card)
+_BY_SHAPE: Final[dict[tuple[int, ...], tuple[tuple[str, _Judge], ...]]] = {
+    **dict.fromkeys(((13,), (14,), (16,), (17,), (19,)), (_CARD,)),
+    **dict.fromkeys(
+        ((4, 4, 4, 1), (4, 4, 4, 2), (4, 4, 4, 3), (4, 4, 4, 4), (4, 4, 4, 4, 3), (4, 4, 4, 4, 2)), (_CARD,)
+    ),
+    **dict.fromkeys(((4, 6, 5), (4, 6, 4), (8, 8), (6, 10), (4, 4, 8), (4, 12), (6, 13), (4, 5, 6)), (_CARD,)),
+    (13,): (_CARD, (NATIONAL_ID, _is_insee)),
+    (15,): (_CARD, (NATIONAL_ID, _is_insee)),
+    (18,): ((NATIONAL_ID, _is_resident_id), _CARD),
+    (6, 8, 4): ((NATIONAL_ID, _is_resident_id),),
+    **dict.fromkeys(
+        (
+            (1, 2, 2, 2, 3, 3),
+            (1, 2, 2, 2, 3, 3, 2),
+            (13, 2),
+            (1, 4, 2, 3, 3, 2),
+            (1, 2, 2, 5, 3, 2),
+            (1, 12, 2),
+            (7, 6, 2),
+        ),
+        ((NATIONAL_ID, _is_insee),),
+    ),
+    **dict.fromkeys(((9,), (3, 2, 4)), ((NATIONAL_ID, _is_ssn),)),
+    **dict.fromkeys(
+        ((2, 3, 3, 3), (2, 9), (3, 3, 3, 2), (9, 2)), ((NATIONAL_ID, _is_steuer_id), (NATIONAL_ID, _is_cpf))
+    ),
+    (11,): ((NATIONAL_ID, _is_steuer_id), (NATIONAL_ID, _is_cpf), (PHONE, is_bare_phone)),
+    (9,): ((NATIONAL_ID, _is_bsn), (NATIONAL_ID, _is_ssn), (PHONE, is_bare_phone)),
+    **dict.fromkeys(((3, 3, 3), (4, 2, 3), (4, 3, 2)), ((NATIONAL_ID, _is_bsn), (PHONE, is_grouped_phone))),
+    **dict.fromkeys(((4, 4, 4), (12,)), ((NATIONAL_ID, _is_aadhaar), (PHONE, is_bare_phone))),
+    (10,): ((PHONE, is_bare_phone),),
+}
+_GROUPED: Final = ((PHONE, is_grouped_phone),)
+
+
+def _judges_of(shape: tuple[int, ...]) -> tuple[tuple[str, _Judge], ...]:
+    return _BY_SHAPE.get(shape) or (_GROUPED if len(shape) > 1 else ())

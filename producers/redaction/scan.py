@@ -1,0 +1,133 @@
+"""Goes through a text once and collects what the readers confirm of what the combined pattern suspects."""
+
+import re
+from collections.abc import Callable
+from typing import Final
+
+from tokentrail.producers.redaction.addresses import read_email, read_ip6
+from tokentrail.producers.redaction.credentials import (
+    read_assignment,
+    read_private_key,
+    read_query,
+    read_scheme,
+    read_userinfo,
+)
+from tokentrail.producers.redaction.kinds import Finding
+from tokentrail.producers.redaction.lettered_ids import read_lettered_id
+from tokentrail.producers.redaction.numbers import read_number
+from tokentrail.producers.redaction.phones import read_bracketed, read_international
+from tokentrail.producers.redaction.vendor_keys import PREFIXES, read_bot_token, read_jwt, read_vendor_key
+
+Suspect = Callable[[bytes, int], tuple[int, int]]
+"""Returns the span of the next candidate from a place on, or (-1, -1)."""
+_Reader = Callable[[bytes, int], Finding | None]
+_ESCAPE, _PERCENT, _AT = 0x5C, 0x25, 0x40
+_LONGEST_EMAIL_CANDIDATE_BYTES: Final = 5
+_HEAD_BYTES: Final = 3
+_WORD: Final = re.compile(rb"\w*")
+
+
+def scan(text: bytes, suspect: Suspect) -> list[Finding]:
+    """Return the findings in order, none overlapping another.
+
+    Linear in the text: every candidate is read within a bounded distance, or its bytes are passed over.
+    """
+    findings: list[Finding] = []
+    place = 0
+    while True:
+        start, end = suspect(text, place)
+        if start < 0:
+            return findings
+        finding = _read(text, _begin(text, start), end)
+        if finding.kind:
+            _add(findings, finding)
+        place = max(finding.end, start + 1)
+
+
+def merge(found: list[Finding], more: list[Finding]) -> list[Finding]:
+    """Return both in order; findings that overlap become one, of the kind that begins first."""
+    merged: list[Finding] = []
+    for finding in sorted(found + more):
+        if finding.end > finding.start:
+            _add(merged, finding)
+    return merged
+
+
+def _add(findings: list[Finding], finding: Finding) -> None:
+    """Append; what overlaps becomes one, so that no half of a secret is left."""
+    while findings and findings[-1].end > finding.start:
+        last = findings.pop()
+        finding = Finding(min(last.start, finding.start), max(last.end, finding.end), last.kind)
+    findings.append(finding)
+
+
+def _begin(text: bytes, start: int) -> int:
+    """Return where a candidate begins behind the escape that it may hold."""
+    first = text[start]
+    if first == _ESCAPE:
+        return start + (6 if text[start + 1] == ord("u") else 2)
+    return start + 3 if first == _PERCENT and text[start + 1] != _AT else start
+
+
+def _read(text: bytes, start: int, end: int) -> Finding:
+    if end - start <= _LONGEST_EMAIL_CANDIDATE_BYTES:
+        at = text.find(b"@", start + 1, end)
+        if at > 0 and text[start] != ord(":"):
+            return read_email(text, at)
+    first = text[start]
+    if ord("0") <= first <= ord("9"):
+        return (
+            read_bot_token(text, start)
+            or (b":" in text[start:end] and read_ip6(text, start))
+            or read_number(text, start)
+        )
+    for read in _BY_FIRST_BYTE.get(first) or _readers_of_word(text, start, end):
+        finding = read(text, start)
+        if finding is not None:
+            return finding
+    word = _WORD.match(text, start)
+    return Finding(start, max(start + 1, word.end() if word else 0), "")
+
+
+def _readers_of_word(text: bytes, start: int, end: int) -> tuple[_Reader, ...]:
+    by_head = _BY_HEAD.get(text[start : start + _HEAD_BYTES])
+    if by_head is not None:
+        return by_head
+    return _IDENTIFIERS if text[end - 1] in _ID_ENDS else _NAMES
+
+
+def _read_dashes(text: bytes, start: int) -> Finding | None:
+    return read_private_key(text, start) or read_assignment(text, start + 2)
+
+
+def _skip_placeholder(text: bytes, start: int) -> Finding | None:
+    return Finding(start, text.find(b"]", start) + 1, "")
+
+
+_BY_FIRST_BYTE: Final[dict[int, tuple[_Reader, ...]]] = {
+    ord("+"): (read_international,),
+    ord("("): (read_bracketed,),
+    ord(":"): (read_userinfo, read_ip6),
+    ord("-"): (_read_dashes,),
+    ord("["): (_skip_placeholder,),
+    ord("?"): (read_query,),
+    ord("&"): (read_query,),
+    ord(";"): (read_query,),
+}
+_NAMES: Final[tuple[_Reader, ...]] = (read_assignment, read_ip6)
+_IDENTIFIERS: Final[tuple[_Reader, ...]] = (read_lettered_id, read_ip6, read_vendor_key, read_assignment)
+_ID_ENDS: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_KEYS: Final[tuple[_Reader, ...]] = (read_vendor_key, read_assignment, read_lettered_id, read_ip6)
+_BY_HEAD: Final[dict[bytes, tuple[_Reader, ...]]] = {
+    **dict.fromkeys(
+        (
+            prefix[:_HEAD_BYTES].encode()
+            for prefix in (*PREFIXES, "key-", "hooks", "discord", "AKI", "ASI", "ABI", "ACC")
+        ),
+        _KEYS,
+    ),
+    b"eyJ": (read_jwt, read_assignment),
+    **dict.fromkeys(
+        (b"bea", b"Bea", b"BEA", b"bas", b"Bas", b"BAS"), (read_scheme, read_lettered_id, read_assignment, read_ip6)
+    ),
+}
