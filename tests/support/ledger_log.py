@@ -16,7 +16,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from typer.testing import CliRunner
 
-from tokentrail.cli.main import app
+from tokentrail.cli.pipeline import app
 from tokentrail.errors import EngineError, TokentrailError
 from tokentrail.processors.pricing import PriceBook
 from tokentrail.processors.pricing_public import PublicPrices

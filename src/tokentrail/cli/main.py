@@ -1,31 +1,12 @@
-"""The `tokentrail` command: registers every sub-command, and turns errors into one sentence."""
+"""The `tokentrail` command: finds the sub-command, and turns errors into one sentence."""
 
 import logging
+import os
 import sys
+from collections.abc import Sequence
 
-import typer
-from rich.markup import escape
-
-from tokentrail.cli.alerts import alerts
-from tokentrail.cli.costs import costs
-from tokentrail.cli.demo import demo
-from tokentrail.cli.migrate import migrate
-from tokentrail.cli.output import err
-from tokentrail.cli.query import query
-from tokentrail.cli.replay import replay
-from tokentrail.cli.status import status
-from tokentrail.cli.topics import topics
-from tokentrail.cli.up import up
+from tokentrail.cli.light import LIGHT_COMMANDS, run_light
 from tokentrail.errors import TokentrailError
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="The audit trail of your LLM calls: who called which model, what it cost, what is wrong right now.",
-)
-for command in (up, demo, status, alerts, costs, query, topics, migrate, replay):
-    app.command()(command)
 
 
 def run() -> None:
@@ -33,10 +14,53 @@ def run() -> None:
     # What libraries log of a failure stands in the one sentence below.
     logging.getLogger().addHandler(logging.NullHandler())
     try:
-        app()
+        sys.exit(main(sys.argv[1:]))
     except TokentrailError as error:
-        err.print(f"[bold red]tokentrail:[/] {escape(str(error))}", soft_wrap=True)
+        _complain(str(error))
         sys.exit(1)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what the arguments say and return the exit status; some sub-commands end the process themselves.
+
+    Raises:
+        TokentrailError: what the command line tells in one sentence.
+    """
+    if arguments and arguments[0] in LIGHT_COMMANDS:
+        return run_light(arguments[0], arguments[1:])
+    try:
+        from tokentrail.cli.pipeline import app
+
+        app(args=list(arguments), prog_name="tokentrail")
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing in {"", "tokentrail"}:
+            raise
+        return _do_without(arguments, missing)
+    return 0
+
+
+def _do_without(arguments: Sequence[str], missing: str) -> int:
+    wanted = next((argument for argument in arguments if not argument.startswith("-")), None)
+    if wanted is None:
+        sys.stdout.write(_base_help())
+        return 0
+    _complain(f"`tokentrail {wanted}` needs {missing}, which is not installed: pip install 'tokentrail[pipeline]'.")
+    return 1
+
+
+def _base_help() -> str:
+    lines = "".join(f"  {name:<8} {sentence}\n" for name, sentence in LIGHT_COMMANDS.items())
+    return (
+        "Usage: tokentrail COMMAND [ARGUMENT ...]\n\n"
+        "The audit trail of your LLM calls: who called which model, what it cost, what is wrong right now.\n\n"
+        f"{lines}\nCommands that run or read the trail: pip install 'tokentrail[pipeline]'.\n"
+    )
+
+
+def _complain(sentence: str) -> None:
+    coloured = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    sys.stderr.write(f"\x1b[1;31mtokentrail:\x1b[0m {sentence}\n" if coloured else f"tokentrail: {sentence}\n")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,37 @@
+"""The sub-commands that come with the extra `pipeline`, for people who run or read the trail."""
+
+import typer
+
+from tokentrail.cli.alerts import alerts
+from tokentrail.cli.costs import costs
+from tokentrail.cli.demo import demo
+from tokentrail.cli.light import LIGHT_COMMANDS, run_light
+from tokentrail.cli.migrate import migrate
+from tokentrail.cli.query import query
+from tokentrail.cli.replay import replay
+from tokentrail.cli.status import status
+from tokentrail.cli.topics import topics
+from tokentrail.cli.up import up
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="The audit trail of your LLM calls: who called which model, what it cost, what is wrong right now.",
+)
+for command in (up, demo, status, alerts, costs, query, topics, migrate, replay):
+    app.command()(command)
+
+
+def _pass_on(context: typer.Context) -> None:
+    raise typer.Exit(run_light(context.info_name or "", context.args))
+
+
+for name, sentence in LIGHT_COMMANDS.items():
+    # Listed here; their arguments, --help among them, are their own.
+    app.command(
+        name,
+        help=sentence,
+        add_help_option=False,
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+    )(_pass_on)
