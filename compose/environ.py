@@ -15,7 +15,12 @@ def worker_environ(settings: Settings, base: Mapping[str, str] | None = None) ->
     values = {name: getattr(settings, name) for name in settings.__struct_fields__}
     return {
         **{name: value for name, value in base.items() if not name.startswith(PREFIX)},
-        **{PREFIX + name.upper(): str(value) for name, value in values.items() if value is not None},
+        # A table (`redact`) has no form in the environment: what it is for happens in the services, not in the workers.
+        **{
+            PREFIX + name.upper(): str(value)
+            for name, value in values.items()
+            if value is not None and not isinstance(value, dict)
+        },
         # A tokentrail.toml in the current directory was read once already; what it says is in these settings.
         "TOKENTRAIL_CONFIG": os.devnull,
     }

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from tokentrail.producers.reconciliation import Standing, list_ends, without_landed
 from tokentrail.producers.records import Record
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ _CONNECT_TIMEOUT_S: Final = 30.0
 _PATIENCE_S: Final = 5.0
 _STOP_TIMEOUT_S: Final = 5.0
 _BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+_LANDING_S: Final = 1.0
+"""After a producer is given up: a request that the broker has already read is in the log by then."""
 _KNOWN_KEYS: Final = 10_000
 _REFUSALS: Final = frozenset(
     ("MessageSizeTooLargeError", "RecordTooLargeError", "InvalidRecordError", "RecordListTooLargeError")
@@ -42,37 +45,54 @@ class DeliveryLoop(asyncio.SelectorEventLoop):
 class Delivery:
     """Takes records and sees each acknowledged by all in-sync replicas, in order per key.
 
-    After any failure the unacknowledged records are sent again with a new producer: a record may come twice (same
-    bytes, same event id), none is lost, and a producer's order holds.
+    After a failure the unacknowledged records are sent again with a new producer: those that are in the topic by then
+    are looked up there and left out. So none is lost, none comes twice, and a producer's order holds. Where reading the
+    topic is not allowed, a record may come twice (same bytes, same event id).
     """
 
     def __init__(
-        self, bootstrap: str, topic: str, *, settle: Callable[[int], None], refuse: Callable[[str, int], None]
+        self,
+        connect: Callable[[], dict[str, Any]],
+        topic: str,
+        *,
+        settle: Callable[[int], None] = lambda _count: None,
+        refuse: Callable[[str, int], None],
+        waiting: str = "in memory",
     ) -> None:
-        self._bootstrap = bootstrap
+        self._connect = connect
         self._topic = topic
         self._settle = settle
         self._refuse = refuse
+        self._waiting = waiting
         self._producer: AIOKafkaProducer | None = None
         self._partitions: list[int] = []
         self._partition_of: dict[bytes, int] = {}
         self._batch_bytes = BATCH_BYTES
         self._warned = False
+        self._standing = Standing()
         self.retries = 0
         """How often a round had to be tried again."""
+        self.found_again = 0
+        """Records that were in the topic already when they were to be sent again."""
         self.last_error = ""
         """What stood in the way last; empty while all is well."""
 
-    async def deliver(self, records: list[Record]) -> None:
-        """Return when every record is acknowledged, or refused for good. Tries for ever; cancel it to give up."""
+    async def deliver(self, records: list[Record], standing: Standing | None = None) -> None:
+        """Return when every record is acknowledged, or refused for good. Tries for ever; cancel it to give up.
+
+        `standing` says where in the topic the records' process is; without it, that of everything sent so far.
+        """
+        standing = standing or self._standing
         attempt = 0
         while True:
-            records = await self._patiently(records)
+            records = await self._patiently(records, standing)
             if not records:
                 break
             self.retries += 1
             await self._drop_producer()
             await asyncio.sleep(_BACKOFF_S[min(attempt, len(_BACKOFF_S) - 1)])
+            if standing.uncertain:
+                await asyncio.sleep(_LANDING_S)
             attempt += 1
         self._note(None)
 
@@ -80,9 +100,9 @@ class Delivery:
         """Let go of the broker; what is on its way has been awaited by `deliver`."""
         await self._drop_producer()
 
-    async def _patiently(self, records: list[Record]) -> list[Record]:
+    async def _patiently(self, records: list[Record], standing: Standing) -> list[Record]:
         """Try once, however long it takes, and tell when it takes long: aiokafka waits for a lost broker in silence."""
-        trying = asyncio.ensure_future(self._try(records))
+        trying = asyncio.ensure_future(self._try(records, standing))
         try:
             done, _ = await asyncio.wait({trying}, timeout=_PATIENCE_S)
             if not done:
@@ -95,7 +115,7 @@ class Delivery:
             self._note(error)
             return records
 
-    async def _try(self, records: list[Record]) -> list[Record]:
+    async def _try(self, records: list[Record], standing: Standing) -> list[Record]:
         """Send each partition's records; return those that have to be sent again, in order."""
         producer = await self._connected()
         lanes: dict[int, list[Record]] = {}
@@ -107,21 +127,44 @@ class Delivery:
             if lane is None:
                 lane = lanes[partition] = []
             lane.append(record)
-        left = await asyncio.gather(*(self._send_lane(producer, *lane) for lane in lanes.items()))
+        if standing.uncertain:
+            lanes = await self._leave_out_landed(lanes, standing)
+        unknown = [partition for partition in lanes if partition not in standing.offsets]
+        if unknown:
+            ends = await list_ends(producer.client, self._topic, unknown)
+            standing.move({partition: end - 1 for partition, end in ends.items()})
+            standing.save()
+        left = await asyncio.gather(*(self._send_lane(producer, standing, *lane) for lane in lanes.items()))
         return [record for rest in left for record in rest]
 
-    async def _send_lane(self, producer: "AIOKafkaProducer", partition: int, records: list[Record]) -> list[Record]:
+    async def _leave_out_landed(self, lanes: dict[int, list[Record]], standing: Standing) -> dict[int, list[Record]]:
+        """Look in the topic for what an earlier attempt left there, and settle it."""
+        count = sum(map(len, lanes.values()))
+        rest = await without_landed(self._connect(), self._topic, lanes, standing)
+        landed = count - sum(map(len, rest.values()))
+        self.found_again += landed
+        standing.uncertain = False
+        self._settle(landed)
+        return rest
+
+    async def _send_lane(
+        self, producer: "AIOKafkaProducer", standing: Standing, partition: int, records: list[Record]
+    ) -> list[Record]:
         """Send one partition's records, one batch after the other; return what is not acknowledged."""
         sent = 0
         while sent < len(records):
             batch, end = self._fill(producer, records, sent)
             try:
                 acknowledged = await producer.send_batch(batch, self._topic, partition=partition)
-                await acknowledged
+                placed = await acknowledged
             except Exception as error:  # noqa: BLE001 - the records are kept, and tried again with a new producer
                 self._note(error)
-                refused = type(error).__name__ in _REFUSALS and self._blame(end - sent)
-                return records[sent + 1 :] if refused else records[sent:]
+                if type(error).__name__ in _REFUSALS:
+                    return records[sent + 1 :] if self._blame(end - sent) else records[sent:]
+                standing.uncertain = True
+                return records[sent:]
+            if placed.offset >= 0:  # unknown where an earlier attempt had succeeded
+                standing.move({partition: placed.offset + end - sent - 1})
             self._settle(end - sent)
             sent = end
         return []
@@ -156,7 +199,7 @@ class Delivery:
 
         if self._producer is None:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
+                **self._connect(),
                 client_id="tokentrail",
                 acks="all",
                 enable_idempotence=True,
@@ -196,7 +239,7 @@ class Delivery:
     def _note(self, error: BaseException | None) -> None:
         if error is None:
             if self._warned:
-                _log.warning("Kafka at %s takes events again.", self._bootstrap)
+                _log.warning("Kafka takes events for %s again.", self._topic)
             self._warned = False
             self.last_error = ""
             return
@@ -204,8 +247,8 @@ class Delivery:
         if not self._warned:
             self._warned = True
             _log.warning(
-                "Events cannot be delivered to %s at %s (%s). They wait in memory and are sent when it is back; "
-                "calls are not affected.", self._topic, self._bootstrap, self.last_error,
+                "Events cannot be delivered to %s in Kafka (%s). They wait %s and are sent when it takes them; "
+                "calls are not affected.", self._topic, self.last_error, self._waiting,
             )  # fmt: skip
 
 

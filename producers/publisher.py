@@ -1,32 +1,27 @@
 """The publisher: an outlet that puts records into Kafka from a thread of its own."""
 
-import asyncio
 import atexit
 import os
 import threading
 import time
 import weakref
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Any, Final, Self
 
 import msgspec
 
-from tokentrail.producers.delivery import ROUND_RECORDS, Delivery, DeliveryLoop, quiet_this_thread
-from tokentrail.producers.guard import guarded
-from tokentrail.producers.kafka_import import import_aiokafka
+from tokentrail.kafka_security import kafka_options
+from tokentrail.producers.delivery import ROUND_RECORDS, Delivery
+from tokentrail.producers.delivery_thread import DeliveryThread
 from tokentrail.producers.record_queue import RecordQueue
 from tokentrail.producers.records import Record
 from tokentrail.settings import Settings
 
 EXIT_DEADLINE_S: Final = 2.0
 """How long a program that ends waits for its last events."""
-_LINGER_S: Final = 0.015
-_RESTART_S: Final = 1.0
 _ENOUGH_RECORDS: Final = 500
 """With so many waiting, a batch is worth sending at once."""
-_WAKING: Final = guarded("waking the publisher")
-_RUNNING: Final = guarded("publishing")
 
 
 class PublisherStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,11 +46,20 @@ class Publisher:
     Calling it never blocks and never raises: a record is queued, or dropped and counted where the queue is full. Kafka
     may be away at any time, also at the start: delivery is tried for ever, within bounded memory. The thread starts
     with the first record. A forked child starts afresh and sends nothing of its parent's. A program that ends waits up
-    to two seconds for its last records.
+    to two seconds for its last records. What waits in memory when the process is killed is lost: see
+    `tokentrail.producers.spool` for what is not.
     """
 
-    def __init__(self, bootstrap: str, topic: str, *, max_records: int = 100_000, max_bytes: int = 134_217_728) -> None:
-        self._bootstrap = bootstrap
+    def __init__(
+        self,
+        bootstrap: str,
+        topic: str,
+        *,
+        max_records: int = 100_000,
+        max_bytes: int = 134_217_728,
+        connect: Callable[[], dict[str, Any]] | None = None,
+    ) -> None:
+        self._connect = connect or (lambda: {"bootstrap_servers": bootstrap})
         self._topic = topic
         self._limits = (max_records, max_bytes)
         self._closing = False
@@ -68,7 +72,7 @@ class Publisher:
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """Return a publisher to the broker and topic that the settings name."""
-        return cls(settings.kafka, settings.topic("llm.calls"))
+        return cls(settings.kafka, settings.topic("llm.calls"), connect=lambda: kafka_options(settings))
 
     def __call__(self, record: Record) -> bool:
         """Queue a record. False: dropped, and counted under its reason."""
@@ -76,10 +80,14 @@ class Publisher:
             self._queue.dropped["closed"] += 1
             return False
         accepted = self._queue.put(record)
-        if not self._awake:
-            with _WAKING:
-                self._wake()
+        self._thread.wake()
         return accepted
+
+    append = __call__
+
+    def commit(self) -> bool:
+        """Do nothing: what is queued is as safe as it gets in memory."""
+        return True
 
     def stats(self) -> PublisherStats:
         """Return the counts so far."""
@@ -99,7 +107,7 @@ class Publisher:
         """Wait until everything queued so far is acknowledged. False: time is up and something is still on its way."""
         target = self._queue.accepted
         deadline = time.monotonic() + timeout_s
-        self._hurry = True
+        self._thread.hurry = True
         try:
             with self._progress:
                 while self._settled < target:
@@ -107,7 +115,7 @@ class Publisher:
                         return self._settled >= target
             return True
         finally:
-            self._hurry = False
+            self._thread.hurry = False
 
     def close(self, timeout_s: float = EXIT_DEADLINE_S) -> bool:
         """Flush, then stop the thread. False: time was up, and what was still on its way is given up and counted."""
@@ -115,11 +123,7 @@ class Publisher:
             return self._settled >= self._queue.accepted
         self._closing = True
         complete = self.flush(timeout_s)
-        with suppress(RuntimeError):  # the loop may be gone already
-            if self._loop is not None and self._stop is not None:
-                self._loop.call_soon_threadsafe(self._stop.cancel)
-        if self._thread is not None:
-            self._thread.join(timeout_s)
+        self._thread.stop(timeout_s)
         self._closed = True
         given_up = self._queue.accepted - self._settled
         if given_up:
@@ -130,16 +134,10 @@ class Publisher:
     def _begin(self) -> None:
         self._queue = RecordQueue(*self._limits)
         self._progress = threading.Condition()
-        self._starting = threading.RLock()
-        self._delivery = Delivery(self._bootstrap, self._topic, settle=self._on_settled, refuse=self._on_refused)
+        self._delivery = Delivery(self._connect, self._topic, settle=self._on_settled, refuse=self._on_refused)
+        self._thread = DeliveryThread(_QueueWork(self._queue, self._delivery))
         self._settled = 0
         self._refused: Counter[str] = Counter()
-        self._thread: threading.Thread | None = None
-        self._loop: DeliveryLoop | None = None
-        self._stop: asyncio.Task[None] | None = None
-        self._work: asyncio.Event | None = None
-        self._awake = False
-        self._hurry = False
         self._closing = False
         self._closed = False
 
@@ -148,54 +146,8 @@ class Publisher:
 
         They are kept, unused: letting them go would close sockets and selectors that the parent still works with.
         """
-        self._abandoned.append((self._queue, self._delivery, self._loop, self._stop, self._thread, self._progress))
+        self._abandoned.append((self._queue, self._delivery, self._thread, self._progress))
         self._begin()
-
-    def _wake(self) -> None:
-        loop, work = self._loop, self._work
-        if loop is not None and work is not None:
-            self._awake = True
-            loop.call_soon_threadsafe(work.set)
-            return
-        with self._starting:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="tokentrail-publisher", daemon=True)
-                self._thread.start()
-
-    def _run(self) -> None:
-        while not self._closing:
-            with _RUNNING:
-                import_aiokafka()
-                with quiet_this_thread():
-                    self._run_loop()
-            if not self._closing:  # it failed to start: perhaps the next time
-                time.sleep(_RESTART_S)
-
-    def _run_loop(self) -> None:
-        loop = DeliveryLoop()
-        loop.set_exception_handler(lambda _loop, _context: None)  # told by `last_error`, not in the host's log
-        self._loop = loop
-        try:
-            self._stop = loop.create_task(self._publish())
-            with suppress(asyncio.CancelledError):
-                loop.run_until_complete(self._stop)
-            loop.run_until_complete(self._delivery.close())
-        finally:
-            self._loop = None
-            loop.close()
-
-    async def _publish(self) -> None:
-        self._work = work = asyncio.Event()
-        while True:
-            if not len(self._queue):
-                work.clear()
-                self._awake = False
-                if not len(self._queue):  # a record may have come between the two lines above
-                    await work.wait()
-                self._awake = True
-            if len(self._queue) < _ENOUGH_RECORDS and not self._hurry:
-                await asyncio.sleep(_LINGER_S)
-            await self._delivery.deliver(self._queue.take(ROUND_RECORDS))
 
     def _on_settled(self, count: int) -> None:
         with self._progress:
@@ -204,6 +156,26 @@ class Publisher:
 
     def _on_refused(self, reason: str, count: int) -> None:
         self._refused[reason] += count
+
+
+class _QueueWork:
+    """The thread's work: whatever is in the queue."""
+
+    def __init__(self, queue: RecordQueue, delivery: Delivery) -> None:
+        self._queue = queue
+        self._delivery = delivery
+
+    def waits(self) -> int:
+        waiting = len(self._queue)
+        return 2 if waiting >= _ENOUGH_RECORDS else min(waiting, 1)
+
+    async def work(self) -> None:
+        records = self._queue.take(ROUND_RECORDS)
+        if records:
+            await self._delivery.deliver(records)
+
+    async def close(self) -> None:
+        await self._delivery.close()
 
 
 def _close_at_exit(reference: "weakref.ref[Publisher]") -> None:

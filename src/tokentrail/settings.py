@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -15,6 +15,9 @@ from tokentrail.errors import SettingsError
 PREFIX = "TOKENTRAIL_"
 CONFIG_FILE = "tokentrail.toml"
 _NOT_SETTINGS = frozenset(("TOKENTRAIL_CONFIG",))
+_FOUND_OUT = frozenset(("kafka_configured",))
+"""Fields that say how the settings came about; nobody sets them."""
+_PATHS = ("data", "rules", "prices", "spool", "kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -25,6 +28,28 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     kafka: str = "127.0.0.1:9092"
     """Bootstrap servers, comma-separated."""
+    kafka_configured: bool = True
+    """False where neither file nor environment names a broker: `kafka` is then only where a stack would be."""
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
+    kafka_sasl_username: str = ""
+    kafka_sasl_password: str = ""
+    kafka_ssl_cafile: Path | None = None
+    """Certificates of the authorities to trust, PEM; without it the system's."""
+    kafka_ssl_certfile: Path | None = None
+    """This client's own certificate, PEM."""
+    kafka_ssl_keyfile: Path | None = None
+    kafka_ssl_password: str = ""
+    """Of the key file, if it is encrypted."""
+    kafka_ssl_check_hostname: bool = True
+    delivery: Literal["spool", "memory", "strict"] = "spool"
+    """Where events wait for Kafka: on disk, in memory, or on disk with a call refused that cannot be recorded."""
+    spool: Path | None = None
+    """Where events wait on disk; without it `tokentrail/spool` below XDG_STATE_HOME or `~/.local/state`."""
+    spool_max_bytes: Annotated[int, Meta(ge=65_536, le=2**50)] = 1_073_741_824
+    """Of all processes that use the directory; what is over is refused and counted."""
+    spool_max_age_s: Annotated[float, Meta(ge=1, le=1e9)] = 604_800.0
+    """What has waited longer is removed and counted."""
     clickhouse: str = "http://127.0.0.1:8123"
     clickhouse_database: Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]{0,62}$")] = "tokentrail"
     clickhouse_user: str = "default"
@@ -72,6 +97,32 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
                 "would bind the writer, or its rights be the reader's. Give one of them another name."
             )
 
+    def require_consistency(self) -> None:
+        """Make sure that the settings of the connection to Kafka go together.
+
+        Raises:
+            SettingsError: names the two that do not.
+        """
+        protocol = self.kafka_security_protocol
+        sasl, ssl = protocol.startswith("SASL_"), protocol.endswith("SSL")
+        if sasl and not (self.kafka_sasl_username and self.kafka_sasl_password):
+            raise SettingsError(
+                f"kafka_security_protocol is {protocol}, which needs kafka_sasl_username and kafka_sasl_password: "
+                "set both, or another protocol."
+            )
+        if not sasl and (self.kafka_sasl_username or self.kafka_sasl_password):
+            raise SettingsError(
+                f"kafka_sasl_username or kafka_sasl_password is set, but kafka_security_protocol is {protocol}, which "
+                "sends neither: set it to SASL_SSL or SASL_PLAINTEXT."
+            )
+        if not ssl and (self.kafka_ssl_cafile or self.kafka_ssl_certfile or self.kafka_ssl_keyfile):
+            raise SettingsError(
+                f"kafka_ssl_cafile, kafka_ssl_certfile or kafka_ssl_keyfile is set, but kafka_security_protocol is "
+                f"{protocol}, which does not encrypt: set it to SSL or SASL_SSL."
+            )
+        if self.kafka_ssl_keyfile and not self.kafka_ssl_certfile:
+            raise SettingsError("kafka_ssl_keyfile is set without kafka_ssl_certfile: name the key's certificate too.")
+
     def topic(self, name: str) -> str:
         """Return the full name of a topic."""
         return f"{self.topic_prefix}{name}"
@@ -97,7 +148,7 @@ def load_settings(environ: Mapping[str, str] | None = None, directory: Path | No
         for name, value in environ.items()
         if name.startswith(PREFIX) and name not in _NOT_SETTINGS
     }
-    known = set(Settings.__struct_fields__)
+    known = set(Settings.__struct_fields__) - _FOUND_OUT
     # Unknown variables are let pass: other programs of the same family may share the prefix.
     values.update({name: value for name, value in overrides.items() if name in known})
     return _convert(values, "the environment" if overrides else str(path))
@@ -110,6 +161,8 @@ def _read_file(path: Path) -> dict[str, Any]:
         raise SettingsError(f"{path} cannot be read ({error.strerror}); mend it or unset TOKENTRAIL_CONFIG.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not valid TOML: {error}.") from error
+    for name in _FOUND_OUT & values.keys():
+        raise SettingsError(f"{name} in {path} is no setting: it is found out; take it out.")
     _convert(values, str(path))
     return values
 
@@ -119,12 +172,13 @@ def _convert(values: dict[str, Any], source: str) -> Settings:
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, value: kind(value))
     except msgspec.ValidationError as error:
         raise SettingsError(f"A setting in {source} cannot be used: {error}.") from error
-    return msgspec.structs.replace(
+    settings = msgspec.structs.replace(
         settings,
-        data=settings.data.expanduser(),
-        rules=settings.rules.expanduser() if settings.rules else None,
-        prices=settings.prices.expanduser() if settings.prices else None,
+        kafka_configured="kafka" in values,
+        **{name: path.expanduser() for name in _PATHS if (path := getattr(settings, name)) is not None},
     )
+    settings.require_consistency()
+    return settings
 
 
 @cache

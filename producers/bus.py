@@ -1,0 +1,50 @@
+"""The bus: this process's way to Kafka, by the setting `delivery`."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from tokentrail.producers.records import Record
+from tokentrail.settings import Settings
+
+if TYPE_CHECKING:
+    from tokentrail.producers.publisher import PublisherStats
+    from tokentrail.producers.spool.bus import SpoolStats
+
+
+class Bus(Protocol):
+    """Takes records from one thread, and gets them to Kafka from another. Never raises, never waits for Kafka."""
+
+    def append(self, record: Record) -> bool:
+        """Take a record. False: it was dropped, and counted under its reason."""
+        ...
+
+    def commit(self) -> bool:
+        """Make what was appended as safe as the mode promises. False: not all of it is; it is dropped and counted."""
+        ...
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until everything committed so far is in Kafka. False: time is up. From any thread."""
+        ...
+
+    def close(self, timeout_s: float = ...) -> bool:
+        """Flush and stop; what is appended later is dropped. From any thread, once nothing is appended any more."""
+        ...
+
+    def stats(self) -> "PublisherStats | SpoolStats":
+        """Return the counts so far. From any thread."""
+        ...
+
+
+def open_bus(settings: Settings, *, on_drop: Callable[[bytes, int], None] = lambda _key, _count: None) -> Bus:
+    """Return the bus of a mode: `spool` and `strict` on disk, `memory` in memory. No I/O until the first record.
+
+    `on_drop` gets key and number of records that are dropped after `append` has taken them; called where `append` and
+    `commit` are.
+    """
+    if settings.delivery == "memory":
+        from tokentrail.producers.publisher import Publisher
+
+        return Publisher.from_settings(settings)
+    from tokentrail.producers.spool.bus import Spool
+
+    return Spool.from_settings(settings, on_drop=on_drop)
