@@ -67,9 +67,7 @@ class Capture:
             describer = self._describer = Describer(self._options, self._find_fingerprints(), self._content)
         description = describer.describe(exchange)
         exchange.description = description
-        self._find_recorder().started(
-            description.call, occurred_at_ns=exchange.began_ns, secrets=description.secrets
-        )
+        self._find_recorder().started(description.call, occurred_at_ns=exchange.began_ns, secrets=description.secrets)
 
     def _read_on(self, exchange: Exchange, pieces: list[bytes], marks: list[float]) -> None:
         reading = self._reading(exchange)

@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from functools import cache, partial
+from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from tokentrail.errors import SettingsError
-from tokentrail.producers.capture import Capture, CaptureOptions
-from tokentrail.producers.fingerprints import default_fingerprints
-from tokentrail.producers.trail import default_recorder
+from tokentrail.producers.captures import capture
 from tokentrail.producers.transport import wrap_transport
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import httpx2
-
-    from tokentrail.producers.recorder import Recorder
 
 _TIMEOUT_S: Final = {"connect": 10.0, "read": 120.0, "write": 30.0, "pool": 10.0}
 _LIMITS: Final = {"max_connections": 1000, "max_keepalive_connections": 100}
@@ -41,38 +35,6 @@ def httpx_client(**options: Any) -> httpx2.Client:
 def async_httpx_client(**options: Any) -> httpx2.AsyncClient:
     """As `httpx_client`, for `openai.AsyncOpenAI(http_client=…)`."""
     return cast("httpx2.AsyncClient", _recording_client("AsyncClient", options))
-
-
-def capture(  # noqa: PLR0913 - keywords only, one a label
-    *,
-    service: str | None = None,
-    environment: str | None = None,
-    user_id: str | None = None,
-    session_id: str | None = None,
-    department: str | None = None,
-    feature: str | None = None,
-    request_source: str | None = None,
-    provider: str | None = None,
-    relays: Mapping[str, str] | None = None,
-    recorder: Recorder | None = None,
-) -> Capture:
-    """Return what records a client's calls; give it to `wrap_transport` with a transport of your own.
-
-    Labels are defaults: `tokentrail.context` goes before them. `relays` names the provider behind a host of your own
-    (`{"llm.example.com": "holysheep"}`), `provider` names it for all. Without `recorder`, this process's own is used:
-    made from the settings on the first call.
-    """
-    given = {
-        "user_id": user_id, "session_id": session_id, "department": department, "feature": feature,
-        "request_source": request_source,
-    }  # fmt: skip
-    options = CaptureOptions(
-        labels={name: value for name, value in given.items() if value is not None},
-        provider=provider,
-        relays=dict(relays or {}),
-    )
-    find_recorder = partial(default_recorder, service, environment) if recorder is None else lambda: recorder
-    return Capture(find_recorder, default_fingerprints, options)
 
 
 def _recording_client(kind: str, options: dict[str, Any]) -> Any:

@@ -70,18 +70,31 @@ class Recorder:
         """Identity of this producer; the key of its records."""
         return self._producer_id
 
-    def started(self, call: Call, *, occurred_at: datetime | None = None, secrets: tuple[str, ...] = ()) -> None:
-        """Record that a request is about to leave. `occurred_at` overrides the clock.
+    def started(
+        self,
+        call: Call,
+        *,
+        occurred_at: datetime | None = None,
+        occurred_at_ns: int | None = None,
+        secrets: tuple[str, ...] = (),
+    ) -> None:
+        """Record that a request is about to leave. `occurred_at`, or nanoseconds since 1970, overrides the clock.
 
         `secrets` are keys that must not be in the event; where one is, it is cut out of `call`.
         """
-        self._record(STARTED, call, None, occurred_at, secrets)
+        self._record(STARTED, call, None, self._moment(occurred_at, occurred_at_ns), secrets)
 
     def completed(
-        self, call: Call, outcome: Outcome, *, occurred_at: datetime | None = None, secrets: tuple[str, ...] = ()
+        self,
+        call: Call,
+        outcome: Outcome,
+        *,
+        occurred_at: datetime | None = None,
+        occurred_at_ns: int | None = None,
+        secrets: tuple[str, ...] = (),
     ) -> None:
-        """Record how a call ended. `occurred_at` is the moment it ended; both keywords are as in `started`."""
-        self._record(COMPLETED, call, outcome, occurred_at, secrets)
+        """Record how a call ended. `occurred_at` is the moment it ended; the keywords are as in `started`."""
+        self._record(COMPLETED, call, outcome, self._moment(occurred_at, occurred_at_ns), secrets)
 
     def stats(self) -> RecorderStats:
         """Return the counts so far."""
@@ -96,6 +109,7 @@ class Recorder:
         self._lock = threading.RLock()
         self._busy = False
         self._waiting: deque[tuple[Any, ...]] = deque()
+        self._second = (-1, "")
         self._seq = 0
         self._prev_hash = GENESIS_HASH
         self._dropped = self._dropped_unreported = self._mended = self._truncated = 0
@@ -118,9 +132,8 @@ class Recorder:
                 self._busy = False
 
     def _append(self, event_type: str, call: Call, outcome: Outcome | None, *rest: Any) -> None:
-        occurred_at, secrets = rest
+        moment, secrets = rest
         event_id = new_id()
-        moment = (occurred_at or self._clock()).astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
         value = self._encode(self._head(event_type, event_id, moment), call, outcome, secrets)
         record = Record(self._key, value, self._headers.of(event_type, event_id, moment))
         # Advanced before the outlet is asked: an event it has no room for is a gap that readers can prove.
@@ -131,6 +144,15 @@ class Recorder:
             self._dropped_unreported += 1
         elif outcome is not None:
             self._dropped_unreported = 0
+
+    def _moment(self, occurred_at: datetime | None, occurred_at_ns: int | None) -> str:
+        """Return the event's time, RFC 3339."""
+        if occurred_at_ns is None:
+            return (occurred_at or self._clock()).astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+        second, microsecond = divmod(occurred_at_ns // 1000, 1_000_000)
+        if second != self._second[0]:  # a second's events share what is expensive to format
+            self._second = (second, datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S"))
+        return f"{self._second[1]}.{microsecond:06d}Z"
 
     def _head(self, event_type: str, event_id: str, moment: str) -> bytes:
         return (

@@ -1,17 +1,20 @@
-"""The HTTP shim: wraps a transport of httpx2 or httpx (both share one interface; neither is imported here)."""
+"""The httpx shim: records what goes through a transport of httpx2 or httpx, wrapped or patched; imports neither."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
-from functools import cache
+from functools import cache, wraps
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar, cast
 
-from tokentrail.producers.capture import Attempt, Capture, RequestFacts
+from tokentrail.producers.capture import Capture
+from tokentrail.producers.exchange import Exchange
 from tokentrail.producers.guard import guarded
+from tokentrail.producers.suppression import recording
 
 TransportT = TypeVar("TransportT")
+CaptureOf = Callable[[str, int | None], Capture | None]
+"""Which capture records a request to this host and port; None: nobody does."""
 _STARTING: Final = guarded("recording the start of a call")
 _WATCHING: Final = guarded("watching an answer")
-_IDENTITY: Final = (b"", b"identity")
 
 
 def wrap_transport(transport: TransportT, capture: Capture) -> TransportT:
@@ -24,12 +27,60 @@ def wrap_transport(transport: TransportT, capture: Capture) -> TransportT:
     return cast("TransportT", RecordingTransport(transport, capture))
 
 
+def record_sync(handle: Callable[..., Any], capture_of: CaptureOf) -> Callable[..., Any]:
+    """Return `handle_request` of a transport class, recording what `capture_of` has a capture for."""
+
+    @wraps(handle)
+    def handle_request(self: Any, request: Any) -> Any:
+        exchange = _begin(request, capture_of)
+        if exchange is None:
+            return handle(self, request)
+        token = recording.set(True)
+        try:
+            response = handle(self, request)
+        except BaseException as error:
+            exchange.fail(error)
+            raise
+        finally:
+            recording.reset(token)
+        _watch(response, exchange, _SyncStream)
+        return response
+
+    return handle_request
+
+
+def record_async(handle: Callable[..., Any], capture_of: CaptureOf) -> Callable[..., Any]:
+    """As `record_sync`, for `handle_async_request`."""
+
+    @wraps(handle)
+    async def handle_async_request(self: Any, request: Any) -> Any:
+        exchange = _begin(request, capture_of)
+        if exchange is None:
+            return await handle(self, request)
+        token = recording.set(True)
+        try:
+            response = await handle(self, request)
+        except BaseException as error:
+            exchange.fail(error)
+            raise
+        finally:
+            recording.reset(token)
+        _watch(response, exchange, _AsyncStream)
+        return response
+
+    return handle_async_request
+
+
 class RecordingTransport:
     """A transport that records. Synchronous or asynchronous, whichever the wrapped one is; some are both."""
 
     def __init__(self, wrapped: Any, capture: Capture) -> None:
+        def capture_of(_host: str, _port: int | None) -> Capture:
+            return capture
+
         self._wrapped = wrapped
-        self._capture = capture
+        self._send = record_sync(_send, capture_of)
+        self._send_async = record_async(_send_async, capture_of)
 
     def __getattr__(self, name: str) -> Any:
         if name == "_wrapped":  # asked for before __init__, by copy or pickle
@@ -38,34 +89,11 @@ class RecordingTransport:
 
     def handle_request(self, request: Any) -> Any:
         """Send the request through the wrapped transport."""
-        attempt = self._begin(request)
-        if attempt is None:
-            return self._wrapped.handle_request(request)
-        try:
-            response = self._wrapped.handle_request(request)
-        except BaseException as error:
-            attempt.fail(error)
-            raise
-        _watch(response, attempt, _SyncStream)
-        return response
+        return self._send(self._wrapped, request)
 
     async def handle_async_request(self, request: Any) -> Any:
         """As `handle_request`, awaited."""
-        attempt = self._begin(request)
-        if attempt is None:
-            return await self._wrapped.handle_async_request(request)
-        try:
-            response = await self._wrapped.handle_async_request(request)
-        except BaseException as error:
-            attempt.fail(error)
-            raise
-        _watch(response, attempt, _AsyncStream)
-        return response
-
-    def _begin(self, request: Any) -> Attempt | None:
-        with _STARTING:
-            return self._capture.begin(_facts_of(request))
-        return None
+        return await self._send_async(self._wrapped, request)
 
     def __enter__(self) -> Self:
         self._wrapped.__enter__()
@@ -86,118 +114,130 @@ class RecordingTransport:
         await self._wrapped.__aexit__(kind, error, traceback)
 
 
+def _send(wrapped: Any, request: Any) -> Any:
+    return wrapped.handle_request(request)
+
+
+async def _send_async(wrapped: Any, request: Any) -> Any:
+    return await wrapped.handle_async_request(request)
+
+
+def _begin(request: Any, capture_of: CaptureOf) -> Exchange | None:
+    if recording.get():
+        return None
+    with _STARTING:
+        url = request.url
+        host, port = url.host, url.port
+        capture = capture_of(host, port)
+        if capture is None:
+            return None
+        # A streamed upload has no content yet, and reading it would take it from the transport.
+        body = getattr(request, "_content", None)
+        return capture.begin(request.method, host, port, url.raw_path, request.headers.raw, body)
+    return None
+
+
 class _SyncStream:
     """The body on its way to the client: every piece is passed on as it came, after a look at it."""
 
-    def __init__(self, stream: Any, attempt: Attempt) -> None:
+    def __init__(self, stream: Any, exchange: Exchange) -> None:
         self._stream = stream
-        self._attempt = attempt
+        self._exchange = exchange
 
     def __iter__(self) -> Iterator[bytes]:
         return self._pass_on()
 
     def _pass_on(self) -> Generator[bytes, None, None]:
-        attempt = self._attempt
+        exchange = self._exchange
         try:
             for data in self._stream:
-                attempt.chunk(data)
+                exchange.chunk(data)
                 yield data
         except BaseException as error:
-            attempt.fail(error)
+            exchange.fail(error)
             raise
-        attempt.end()
+        exchange.end()
 
     def close(self) -> None:
         try:
             self._stream.close()
         finally:
-            self._attempt.abandon()
+            self._exchange.abandon()
 
     def __del__(self) -> None:
-        self._attempt.abandon()
+        self._exchange.abandon()
 
 
 class _AsyncStream:
     """As `_SyncStream`, for async clients."""
 
-    def __init__(self, stream: Any, attempt: Attempt) -> None:
+    def __init__(self, stream: Any, exchange: Exchange) -> None:
         self._stream = stream
-        self._attempt = attempt
+        self._exchange = exchange
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._pass_on()
 
     async def _pass_on(self) -> AsyncGenerator[bytes, None]:
-        attempt = self._attempt
+        exchange = self._exchange
         stream = self._stream.__aiter__()
         try:
             async for data in stream:
-                attempt.chunk(data)
+                exchange.chunk(data)
                 yield data
         except BaseException as error:
-            attempt.fail(error)
+            exchange.fail(error)
             raise
         finally:
             if isinstance(stream, AsyncGenerator):  # as httpx2 does: leave no generator to the garbage collector
                 await stream.aclose()
-        attempt.end()
+        exchange.end()
 
     async def aclose(self) -> None:
         try:
             await self._stream.aclose()
         finally:
-            self._attempt.abandon()
+            self._exchange.abandon()
 
     def __del__(self) -> None:
-        self._attempt.abandon()
+        self._exchange.abandon()
 
 
-def _facts_of(request: Any) -> RequestFacts:
-    url = request.url
-    return RequestFacts(
-        request.method,
-        url.raw_host.decode("ascii", "replace"),
-        url.raw_path,
-        {name.lower(): value for name, value in request.headers.raw},
-        # A streamed upload has no content yet, and reading it would take it from the transport.
-        getattr(request, "_content", None),
-    )
-
-
-def _watch(response: Any, attempt: Attempt, kind: type[Any]) -> None:
+def _watch(response: Any, exchange: Exchange, kind: type[Any]) -> None:
     with _WATCHING:
-        _begin_watching(response, attempt, kind)
+        _begin_watching(response, exchange, kind)
         return
     with _WATCHING:
-        attempt.end_unwatched(response.status_code)
+        exchange.answered(response.status_code, (), decoded=True)
+        exchange.end()
 
 
-def _begin_watching(response: Any, attempt: Attempt, kind: type[Any]) -> None:
-    headers = {name.lower(): value for name, value in response.headers.raw}
-    encoded = headers.get(b"content-encoding", b"").strip().lower() not in _IDENTITY
+def _begin_watching(response: Any, exchange: Exchange, kind: type[Any]) -> None:
     if response.is_closed:  # a transport that keeps or makes up answers: all is there, and decoded
-        attempt.answered(response.status_code, headers, None)
-        attempt.chunk(response.content)
-        attempt.end()
+        exchange.answered(response.status_code, response.headers, decoded=True)
+        exchange.chunk(response.content)
+        exchange.end()
         return
-    attempt.answered(response.status_code, headers, _decoder(response) if encoded else None)
-    response.stream = _stream_class((kind, type(response.stream)))(response.stream, attempt)
+    library: Any = type(response)
+    stream: Any = type(response.stream)
+    watched: Any = kind
+    exchange.answered(response.status_code, response.headers, decoded=False, decode_whole=_decoder(library))
+    response.stream = _stream_class(watched, stream)(response.stream, exchange)
 
 
-def _decoder(response: Any) -> Callable[[bytes], bytes]:
+@cache
+def _decoder(library: Any) -> Callable[[bytes, str], bytes]:
     """Return the client library's own decoding of a whole body: it knows br and zstd where they are installed."""
-    library, encoding = type(response), response.headers["content-encoding"]
 
-    def decode(body: bytes) -> bytes:
+    def decode(body: bytes, encoding: str) -> bytes:
         return cast("bytes", library(200, headers={"content-encoding": encoding}, content=body).content)
 
     return decode
 
 
 @cache
-def _stream_class(kinds: tuple[type[Any], type[Any]]) -> type[Any]:
+def _stream_class(kind: Any, stream: Any) -> type[Any]:
     """Clients check that a body is an instance of their own library's stream class."""
-    kind, stream = kinds
     wanted = "SyncByteStream" if kind is _SyncStream else "AsyncByteStream"
     byte_stream = next(base for base in stream.__mro__ if base.__name__ == wanted)
     return type(f"Recorded{wanted}", (kind, byte_stream), {})

@@ -5,15 +5,40 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tokentrail.errors import TokentrailError
+    from tokentrail.producers.audited import audited, call
     from tokentrail.producers.context import context
     from tokentrail.producers.httpx_client import async_httpx_client, httpx_client
+    from tokentrail.producers.middleware.asgi import ASGIMiddleware
+    from tokentrail.producers.middleware.wsgi import WSGIMiddleware
+    from tokentrail.producers.propagation import propagate
+    from tokentrail.producers.shims.install import install, uninstall
 
-__all__ = ["TokentrailError", "__version__", "async_httpx_client", "context", "httpx_client"]
+__all__ = [
+    "ASGIMiddleware",
+    "TokentrailError",
+    "WSGIMiddleware",
+    "__version__",
+    "async_httpx_client",
+    "audited",
+    "call",
+    "context",
+    "httpx_client",
+    "install",
+    "propagate",
+    "uninstall",
+]
 
 __version__ = "0.1.0"
 
 _HOME = {
     "TokentrailError": "tokentrail.errors",
+    "ASGIMiddleware": "tokentrail.producers.middleware.asgi",
+    "WSGIMiddleware": "tokentrail.producers.middleware.wsgi",
+    "audited": "tokentrail.producers.audited",
+    "call": "tokentrail.producers.audited",
+    "install": "tokentrail.producers.shims.install",
+    "propagate": "tokentrail.producers.propagation",
+    "uninstall": "tokentrail.producers.shims.install",
     "context": "tokentrail.producers.context",
     "httpx_client": "tokentrail.producers.httpx_client",
     "async_httpx_client": "tokentrail.producers.httpx_client",

@@ -13,6 +13,7 @@ import pytest
 
 from tokentrail.producers.fingerprints import Fingerprints
 from tokentrail.producers.recorder import Recorder
+from tokentrail.producers.trail import default_scribe
 from tokentrail.schemas.decoding import Rejected, decode_event
 from tokentrail.schemas.events import CallCompleted, CallStarted
 
@@ -152,7 +153,7 @@ def _fresh_provider() -> None:
 
 @pytest.fixture(autouse=True)
 def _pepper_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tokentrail.producers.httpx_client.default_fingerprints", lambda: Fingerprints(b"of the tests"))
+    monkeypatch.setattr("tokentrail.producers.captures.default_fingerprints", lambda: Fingerprints(b"of the tests"))
 
 
 class Trail:
@@ -165,6 +166,7 @@ class Trail:
     @property
     def events(self) -> list[CallStarted | CallCompleted]:
         """Every event, read as a consumer reads it."""
+        assert default_scribe().flush(10)
         decoded = [decode_event(record.value) for record in self.records]
         assert not [event for event in decoded if isinstance(event, Rejected)]
         return [event for event in decoded if isinstance(event, (CallStarted, CallCompleted))]

@@ -13,9 +13,11 @@ from hypothesis import strategies as st
 
 from tokentrail.producers import fingerprints
 from tokentrail.producers.calls import Call, Outcome
-from tokentrail.producers.capture import Capture, CaptureOptions, RequestFacts
+from tokentrail.producers.capture import Capture
+from tokentrail.producers.describing import CaptureOptions
 from tokentrail.producers.fingerprints import Fingerprints, key_hint
 from tokentrail.producers.recorder import Recorder
+from tokentrail.producers.scribe import Scribe
 from tokentrail.producers.scrubbing import scrub_part, scrub_text
 
 alphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
@@ -30,20 +32,18 @@ keys = st.builds(
 def test_a_key_is_in_no_event_however_it_is_echoed(key: str, header: str, noise: str) -> None:
     assume(len(set(key)) > 5)  # 0000… is in every first event's prev_hash
     records: list[Any] = []
-    capture = Capture(
-        lambda: Recorder(records.append),
-        lambda: Fingerprints(b"pepper"),
-        CaptureOptions(labels={"feature": f"{noise}{key}"}),
-    )
+    recorder, scribe = Recorder(records.append), Scribe()
+    scribe.close()  # from now on it works in the thread of whoever puts something
+    options = CaptureOptions(labels={"feature": f"{noise}{key}"})
+    capture = Capture(lambda: recorder, lambda: Fingerprints(b"pepper"), lambda: scribe, options)
     value = f"Bearer {key}" if header == "authorization" else key
     body = b'{"model": "%s", "user": "%s"}' % (key.encode(), key.encode())
-    headers = {header.encode(): value.encode(), b"user-agent": key.encode(), b"x-request-id": key.encode()}
-    attempt = capture.begin(
-        RequestFacts("POST", "h.example", b"/v1/" + key.encode() + b"?key=" + key.encode(), headers, body)
-    )
-    attempt.answered(401, {b"content-type": b"application/json", b"x-request-id": key.encode()}, None)
-    attempt.chunk(b'{"error": {"message": "bad %s", "code": "%s"}, "model": "%s"}' % ((key.encode(),) * 3))
-    attempt.end()
+    headers = [(header.encode(), value.encode()), (b"User-Agent", key.encode()), (b"x-request-id", key.encode())]
+    target = b"/v1/" + key.encode() + b"?key=" + key.encode()
+    exchange = capture.begin("POST", "h.example", None, target, headers, body)
+    exchange.answered(401, {"content-type": "application/json", "x-request-id": key}, decoded=True)
+    exchange.chunk(b'{"error": {"message": "bad %s", "code": "%s"}, "model": "%s"}' % ((key.encode(),) * 3))
+    exchange.end()
 
     assert len(records) == 2
     for record in records:

@@ -1,0 +1,68 @@
+"""`capture()`: what records a client's calls into this process's trail."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from tokentrail.errors import SettingsError
+from tokentrail.producers.capture import Capture
+from tokentrail.producers.content import Content
+from tokentrail.producers.describing import CaptureOptions
+from tokentrail.producers.fingerprints import default_fingerprints
+from tokentrail.producers.redaction.policy import ContentPolicy
+from tokentrail.producers.relays import read_relays
+from tokentrail.producers.trail import default_recorder, default_redactor, default_scribe
+from tokentrail.settings import current_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tokentrail.producers.recorder import Recorder
+
+ContentName = Literal["off", "preview", "full"]
+
+
+def capture(  # noqa: PLR0913 - keywords only, one a label
+    *,
+    service: str | None = None,
+    environment: str | None = None,
+    user_id: str | None = None,
+    session_id: str | None = None,
+    department: str | None = None,
+    feature: str | None = None,
+    request_source: str | None = None,
+    provider: str | None = None,
+    relays: Mapping[str, str] | None = None,
+    content: ContentName | None = None,
+    recorder: Recorder | None = None,
+) -> Capture:
+    """Return what records a client's calls; give it to `wrap_transport` with a transport of your own.
+
+    Labels are defaults: `tokentrail.context` goes before them. `relays` names the provider behind an address of your
+    own (`{"holysheep": "https://api.holysheep.ai/v1"}`), `provider` names it for all. `content` is what is kept of
+    prompts and answers: "off", "preview" or "full"; without it the setting `content`. Without `recorder`, this
+    process's own is used: made from the settings on the first call.
+
+    Raises:
+        SettingsError: a relay has no address, or `content` is none of the three.
+    """
+    given = {
+        "user_id": user_id, "session_id": session_id, "department": department, "feature": feature,
+        "request_source": request_source,
+    }  # fmt: skip
+    options = CaptureOptions(
+        labels={name: value for name, value in given.items() if value is not None},
+        provider=provider,
+        relays=read_relays(relays),
+    )
+    find_recorder = partial(default_recorder, service, environment) if recorder is None else lambda: recorder
+    return Capture(find_recorder, default_fingerprints, default_scribe, options, _content(content))
+
+
+def _content(name: ContentName | None) -> Content:
+    try:
+        policy = ContentPolicy(current_settings().content if name is None else name)
+    except ValueError:
+        raise SettingsError(f"content is {name!r}; it can be off, preview or full.") from None
+    return Content(policy, default_redactor)

@@ -1,0 +1,85 @@
+"""HTTP headers of any library as one dictionary, and what they say about who calls."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+_KEY_HEADERS: Final = (b"x-api-key", b"api-key", b"x-goog-api-key", b"ocp-apim-subscription-key")
+_KEY_PARAMETERS: Final = frozenset(("key", "api_key", "api-key", "apikey", "access_token", "token", "subscription-key"))
+_AWS_SCHEME: Final = "aws4-hmac-sha256"
+
+
+class Credentials(msgspec.Struct, frozen=True, gc=False):
+    """How a caller says who it is. `identity` tells keys apart; `secrets` must not be in any event."""
+
+    method: str | None = None
+    identity: str | None = None
+    secrets: tuple[str, ...] = ()
+
+
+def header_dict(headers: Any) -> dict[bytes, bytes]:
+    """Return headers by their lower-case names. Takes pairs, a mapping, or what httpx has; of bytes or text."""
+    pairs = getattr(headers, "raw", headers)
+    if isinstance(pairs, list) and pairs and type(pairs[0][0]) is bytes:  # httpx, on the way of every call
+        return {name.lower(): value for name, value in pairs}
+    if hasattr(pairs, "items"):
+        pairs = pairs.items()
+    return {_bytes(name).lower(): _bytes(value) for name, value in pairs}
+
+
+def header_text(headers: Mapping[bytes, bytes], *names: bytes) -> str | None:
+    """Return the first of the headers that is there and not empty."""
+    for name in names:
+        value = headers.get(name)
+        if value:
+            return value.decode("latin-1")
+    return None
+
+
+def header_number(headers: Mapping[bytes, bytes], name: bytes) -> int | None:
+    """Return a header that is a whole number."""
+    value = headers.get(name, b"")
+    return int(value) if value.isdigit() and len(value) < 16 else None  # noqa: PLR2004 - no header of use is longer
+
+
+def credentials_of(headers: Mapping[bytes, bytes], query: bytes) -> Credentials:
+    """Return how a request says who sends it: bearer, key header, key in the query, or AWS signature."""
+    authorization = headers.get(b"authorization")
+    if authorization:
+        scheme, _, secret = authorization.decode("latin-1").partition(" ")
+        if scheme.lower() == _AWS_SCHEME:
+            return _aws_credentials(secret, headers)
+        secret = (secret or scheme).strip()
+        method = scheme.lower()[:20] if secret != scheme else "other"
+        return Credentials(method, secret, (secret,))
+    for name in _KEY_HEADERS:
+        if headers.get(name):
+            key = headers[name].decode("latin-1").strip()
+            return Credentials("api-key", key, (key,))
+    for parameter, given in parse_qsl(query.decode("latin-1")) if query else ():
+        if parameter.lower() in _KEY_PARAMETERS and given:
+            return Credentials("api-key", given, (given,))
+    return Credentials()
+
+
+def retry_count_of(headers: Mapping[bytes, bytes]) -> int | None:
+    """Return which retry the SDK says this is: Stainless SDKs (openai, anthropic) and botocore do."""
+    count = header_number(headers, b"x-stainless-retry-count")
+    if count is not None:
+        return count
+    attempt = headers.get(b"amz-sdk-request", b"").partition(b"attempt=")[2].partition(b";")[0].strip()
+    return int(attempt) - 1 if attempt.isdigit() and 0 < len(attempt) < 5 else None  # noqa: PLR2004 - a small count
+
+
+def _aws_credentials(text: str, headers: Mapping[bytes, bytes]) -> Credentials:
+    access_key = text.partition("Credential=")[2].partition("/")[0].strip() or None
+    signature = text.partition("Signature=")[2].strip()
+    token = headers.get(b"x-amz-security-token", b"").decode("latin-1")
+    secrets = tuple(secret for secret in (access_key, signature, token) if secret)
+    return Credentials("aws-sigv4", access_key, secrets)
+
+
+def _bytes(value: Any) -> bytes:
+    return value if isinstance(value, bytes) else str(value).encode("utf-8", "replace")

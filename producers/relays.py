@@ -1,0 +1,31 @@
+"""Addresses that the user gives a provider's name: relays, gateways, model servers of one's own."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from tokentrail.errors import SettingsError
+
+
+def read_relays(relays: Mapping[str, str] | None) -> dict[str, str]:
+    """Return names by `host` or `host:port`, from `{"holysheep": "https://api.holysheep.ai/v1"}`.
+
+    A URL with a port stands for that port alone; one without for the host, whatever the port. The scheme may be left
+    out.
+
+    Raises:
+        SettingsError: names the relay whose address has no host.
+    """
+    found: dict[str, str] = {}
+    for name, address in (relays or {}).items():
+        parts = urlsplit(address if "://" in address else f"//{address}")
+        try:
+            host, port = parts.hostname, parts.port
+        except ValueError:
+            host = port = None
+        if not host:
+            raise SettingsError(
+                f"The relay {name!r} has the address {address!r}, which names no host; "
+                f'write it as {{"{name}": "https://host/v1"}}.'
+            )
+        found[host if port is None else f"{host}:{port}"] = name
+    return found

@@ -1,0 +1,158 @@
+"""The scribe: one background thread that does the work of recording in order, and commits it in groups."""
+
+import os
+import threading
+import time
+import weakref
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Final
+
+from tokentrail.producers.guard import guarded
+
+GROUP_S: Final = 0.004
+"""How long work may gather before it is done and committed; with the work itself well below 10 ms."""
+EXIT_DEADLINE_S: Final = 2.0
+_LINGER_ROUNDS: Final = 25
+"""Rounds without work before the thread goes to sleep: what wakes it costs the caller more than a look costs it."""
+_WORKING: Final = guarded("recording a call")
+_COMMITTING: Final = guarded("committing records")
+
+Job = Callable[[], None]
+
+
+class Scribe:
+    """Runs jobs one after the other, in the order they were put, each within a few milliseconds.
+
+    `put` never blocks and never raises; when too many jobs wait, a new one is dropped and counted. After every group of
+    jobs `commit` is called once, in the same thread. The thread starts with the first job and sleeps while there is
+    none. A forked child starts afresh and does nothing of its parent's. What is put after `close`, as by finalizers
+    of a program that ends, is done on the spot.
+    """
+
+    def __init__(self, commit: Callable[[], bool] = lambda: True, *, max_jobs: int = 20_000) -> None:
+        self._commit = commit
+        self._max_jobs = max_jobs
+        self._closed = False
+        self._begin()
+        _scribes.add(self)
+
+    def put(self, job: Job) -> bool:
+        """Take a job. False: it was dropped, and counted under `overloaded`."""
+        jobs = self._jobs
+        if len(jobs) >= self._max_jobs:
+            self.dropped["overloaded"] += 1
+            return False
+        jobs.append(job)
+        if self._asleep:
+            self._wake()
+        return True
+
+    def after_commit(self, told: Callable[[bool], None]) -> None:
+        """Have `told` called with the success of the next commit. To be called by a job."""
+        self._told.append(told)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until everything put so far is done and committed. False: time is up, or the commit failed."""
+        if threading.current_thread() is self._thread:
+            return False
+        done = threading.Event()
+        results: list[bool] = []
+
+        def tell(committed: bool) -> None:  # noqa: FBT001 - the one thing a commit has to say
+            results.append(committed)
+            done.set()
+
+        self._jobs.append(lambda: self.after_commit(tell))
+        self._wake()
+        return done.wait(timeout_s) and results[0]
+
+    def close(self, timeout_s: float = EXIT_DEADLINE_S) -> bool:
+        """Flush and end the thread; whatever is put from now on is done on the spot. False: as in `flush`."""
+        if self._closed:
+            return True
+        complete = self.flush(timeout_s) if self._jobs or self._thread else True
+        self._closed = True
+        self._asleep = True  # so that `put` asks `_wake`, which works on the spot
+        self._woken.set()
+        return complete
+
+    def _begin(self) -> None:
+        self.dropped: Counter[str] = Counter()
+        """Jobs that were not done, by reason."""
+        self._jobs: deque[Job] = deque()
+        self._told: list[Callable[[bool], None]] = []
+        self._woken = threading.Event()
+        self._starting = threading.RLock()
+        self._working = threading.RLock()
+        self._thread: threading.Thread | None = None
+        self._asleep = True
+        self._closed = False
+
+    def _wake(self) -> None:
+        if self._closed:
+            self._work()
+            return
+        if self._thread is None:
+            self._start()
+        self._woken.set()
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is not None:
+                return
+            thread = threading.Thread(target=self._run, name="tokentrail-scribe", daemon=True)
+            self._thread = thread
+            try:
+                thread.start()
+            except RuntimeError:  # the interpreter is ending, or the system has no thread to give
+                self._thread = None
+                self._work()
+
+    def _run(self) -> None:
+        idle_rounds = 0
+        while not self._closed:
+            if self._jobs:
+                self._asleep = False
+                self._work()
+                idle_rounds = 0
+            elif idle_rounds < _LINGER_ROUNDS:
+                idle_rounds += 1
+            else:
+                self._sleep()
+                idle_rounds = 0
+            time.sleep(GROUP_S)
+
+    def _sleep(self) -> None:
+        self._woken.clear()
+        self._asleep = True
+        if not self._jobs:  # one may have come between the last look and the line above
+            self._woken.wait()
+        self._asleep = self._closed
+
+    def _work(self) -> None:
+        with self._working:  # after the end, threads that are still there work for themselves
+            jobs = self._jobs
+            while jobs:
+                try:
+                    job = jobs.popleft()
+                except IndexError:
+                    break
+                with _WORKING:
+                    job()
+            committed = False
+            with _COMMITTING:
+                committed = self._commit()
+            told, self._told = self._told, []
+            for tell in told:
+                with _COMMITTING:
+                    tell(committed)
+
+
+def _after_fork_in_child() -> None:
+    for scribe in list(_scribes):
+        scribe._begin()  # noqa: SLF001 - this module's own class
+
+
+_scribes: "weakref.WeakSet[Scribe]" = weakref.WeakSet()
+os.register_at_fork(after_in_child=_after_fork_in_child)

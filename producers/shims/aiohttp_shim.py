@@ -1,0 +1,148 @@
+"""aiohttp: every request of a `ClientSession`."""
+
+from __future__ import annotations
+
+import sys
+from functools import cache, wraps
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from tokentrail.producers.guard import guarded
+from tokentrail.producers.shims.patch import Patch, patch_method
+from tokentrail.producers.suppression import recording
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tokentrail.producers.exchange import Exchange
+    from tokentrail.producers.transport import CaptureOf
+
+_STARTING: Final = guarded("recording the start of a call")
+_WATCHING: Final = guarded("watching an answer")
+_watched: Final[dict[int, Exchange]] = {}
+"""Bodies that are looked at, by identity: their class has no room for an attribute, nor for a weak reference."""
+
+
+def patch_aiohttp(module: Any, capture_of: CaptureOf) -> list[Patch]:
+    """Record requests, and notice answers that are closed before their end."""
+    response = module.ClientResponse
+    return [
+        patch_method(module.ClientSession, "_request", lambda request: _record(request, capture_of)),
+        patch_method(response, "close", _abandon_first),
+        patch_method(response, "release", _abandon_first),
+    ]
+
+
+def _record(request: Callable[..., Any], capture_of: CaptureOf) -> Callable[..., Any]:
+    @wraps(request)
+    async def recorded(self: Any, method: str, str_or_url: Any, **options: Any) -> Any:
+        exchange = _begin(self, method, str_or_url, options, capture_of)
+        if exchange is None:
+            return await request(self, method, str_or_url, **options)
+        token = recording.set(True)
+        try:
+            response = await request(self, method, str_or_url, **options)
+        except BaseException as error:
+            exchange.fail(error)
+            raise
+        finally:
+            recording.reset(token)
+        with _WATCHING:
+            _watch(response, exchange)
+        return response
+
+    return recorded
+
+
+def _begin(
+    session: Any, method: str, str_or_url: Any, options: dict[str, Any], capture_of: CaptureOf
+) -> Exchange | None:
+    if recording.get():
+        return None
+    with _STARTING:
+        url = session._build_url(str_or_url)  # noqa: SLF001 - resolves a relative URL as the request itself will
+        capture = capture_of(url.host, url.port)
+        if capture is None:
+            return None
+        target = url.update_query(options["params"]) if options.get("params") else url
+        headers = [*session.headers.items(), *dict(options.get("headers") or {}).items()]
+        return capture.begin(
+            method, url.host, url.port, target.raw_path_qs.encode("latin-1", "replace"), headers, _body(options)
+        )
+    return None
+
+
+def _body(options: dict[str, Any]) -> bytes | None:
+    data, json = options.get("data"), options.get("json")
+    if isinstance(data, (bytes, bytearray)):
+        return bytes(data)
+    if isinstance(data, str):
+        return data.encode("utf-8", "replace")
+    return None if data is not None or json is None else msgspec.json.encode(json)
+
+
+def _watch(response: Any, exchange: Exchange) -> None:
+    exchange.answered(response.status, list(response.headers.items()), decoded=True)
+    content = response.content
+    kind: Any = sys.modules["aiohttp.streams"].StreamReader
+    if type(content) is not kind or not hasattr(kind, "_read_nowait_chunk"):
+        exchange.end()  # there is no body, or none that can be looked at
+        return
+    content.__class__ = _watched_reader(kind)
+    _watched[id(content)] = exchange
+    if content.at_eof():
+        _end(content)
+
+
+def _end(content: Any) -> None:
+    exchange = _watched.pop(id(content), None)
+    if exchange is not None:
+        exchange.end()
+
+
+def _abandon_first(method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def closing(self: Any) -> Any:
+        with _WATCHING:
+            exchange = _watched.pop(id(self.content), None)
+            if exchange is not None:
+                exchange.abandon()
+        return method(self)
+
+    return closing
+
+
+@cache
+def _watched_reader(kind: Any) -> type[Any]:
+    """Return the class of body that is looked at: every byte that is read leaves through one method."""
+
+    class WatchedStreamReader(kind):  # type: ignore[misc] # whichever class this aiohttp has
+        __slots__ = ()
+
+        def _read_nowait_chunk(self, n: int) -> bytes:
+            data: bytes = super()._read_nowait_chunk(n)
+            exchange = _watched.get(id(self))
+            if exchange is not None:
+                exchange.chunk(data)
+                if self.at_eof():
+                    _end(self)
+            return data
+
+        def feed_eof(self) -> None:
+            super().feed_eof()
+            if self.at_eof():
+                _end(self)
+
+        def set_exception(self, exc: Any, *args: Any) -> None:
+            super().set_exception(exc, *args)
+            exchange = _watched.pop(id(self), None)
+            if exchange is not None:
+                exchange.fail(exc if isinstance(exc, BaseException) else exc())
+
+        def __del__(self) -> None:
+            exchange = _watched.pop(id(self), None)
+            if exchange is not None:
+                exchange.abandon()
+
+    return WatchedStreamReader
