@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tokentrail.producers.guard import guarded
+from tokentrail.producers.process_end import flush_when_child_ends
 
 GROUP_S: Final = 0.004
 """How long work may gather before it is done and committed; with the work itself well below 10 ms."""
@@ -67,6 +68,11 @@ class Scribe:
         self._wake()
         return done.wait(timeout_s) and results[0]
 
+    def flush_what_waits(self) -> None:
+        """Flush if anything waits; where the process ends without further notice."""
+        if self._jobs or self._busy:
+            self.flush(EXIT_DEADLINE_S)
+
     def close(self, timeout_s: float = EXIT_DEADLINE_S) -> bool:
         """Flush and end the thread; whatever is put from now on is done on the spot. False: as in `flush`."""
         if self._closed:
@@ -87,6 +93,7 @@ class Scribe:
         self._working = threading.RLock()
         self._thread: threading.Thread | None = None
         self._asleep = True
+        self._busy = False
         self._closed = False
 
     def _wake(self) -> None:
@@ -101,6 +108,7 @@ class Scribe:
         with self._starting:
             if self._thread is not None:
                 return
+            flush_when_child_ends(self.flush_what_waits)
             thread = threading.Thread(target=self._run, name="tokentrail-scribe", daemon=True)
             self._thread = thread
             try:
@@ -132,6 +140,7 @@ class Scribe:
 
     def _work(self) -> None:
         with self._working:  # after the end, threads that are still there work for themselves
+            self._busy = True
             jobs = self._jobs
             while jobs:
                 try:
@@ -147,6 +156,7 @@ class Scribe:
             for tell in told:
                 with _COMMITTING:
                     tell(committed)
+            self._busy = False
 
 
 def _after_fork_in_child() -> None:

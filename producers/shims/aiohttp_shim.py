@@ -86,7 +86,8 @@ def _watch(response: Any, exchange: Exchange) -> None:
     exchange.answered(response.status, list(response.headers.items()), decoded=True)
     content = response.content
     kind: Any = sys.modules["aiohttp.streams"].StreamReader
-    if type(content) is not kind or not hasattr(kind, "_read_nowait_chunk"):
+    plain = type(content) is kind and hasattr(kind, "_read_nowait_chunk")
+    if not plain:
         exchange.end()  # there is no body, or none that can be looked at
         return
     content.__class__ = _watched_reader(kind)

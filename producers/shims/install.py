@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tokentrail.producers.captures import ContentName, capture
 from tokentrail.producers.guard import guarded
+from tokentrail.producers.process_end import flush_before_os_exit
 from tokentrail.producers.providers import provider_of
 from tokentrail.producers.relays import read_relays
 from tokentrail.producers.shims.aiohttp_shim import patch_aiohttp
 from tokentrail.producers.shims.httpx_shim import patch_httpx
 from tokentrail.producers.shims.urllib3_shim import patch_urllib3
+from tokentrail.producers.trail import default_scribe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +45,7 @@ class Installation:
         self._known: dict[tuple[str, int | None], Capture | None] = {}
         self._hooked: set[str] = set()
         self._patches: dict[str, list[Patch]] = {}
+        self._undo_exit: Callable[[], None] | None = None
 
     def capture_of(self, host: str, port: int | None) -> Capture | None:
         """Return what records requests to this address: known providers and named relays, and nothing else."""
@@ -56,6 +59,7 @@ class Installation:
         """Record with this capture from now on; libraries that are not imported yet follow when they are."""
         with self._lock:
             self._capture, self._relays, self._known = made, relays, {}
+            self._undo_exit = self._undo_exit or flush_before_os_exit(default_scribe().flush_what_waits)
             for name in libraries:
                 if name in sys.modules:
                     self._patch(sys.modules[name])
@@ -70,6 +74,9 @@ class Installation:
                 for patch in patches:
                     patch.undo()
             self._patches.clear()
+            if self._undo_exit is not None:
+                self._undo_exit()
+                self._undo_exit = None
 
     def _find(self, address: tuple[str, int | None]) -> Capture | None:
         host, port = address

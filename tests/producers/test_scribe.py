@@ -1,0 +1,171 @@
+"""The scribe: everything once, in order, in one thread, committed in groups; whatever happens to the process."""
+
+import os
+import subprocess
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tokentrail.producers.scribe import Scribe
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=6))
+def test_jobs_of_each_thread_are_done_once_in_their_order(counts: list[int]) -> None:
+    done: list[tuple[int, int]] = []
+    scribe = Scribe()
+
+    def put(thread: int) -> None:
+        for number in range(counts[thread]):
+            scribe.put(partial(done.append, (thread, number)))
+
+    threads = [threading.Thread(target=put, args=(thread,)) for thread in range(len(counts))]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+    assert scribe.close(10)
+    for thread, count in enumerate(counts):
+        assert [number for who, number in done if who == thread] == list(range(count))
+
+
+def test_a_commit_follows_the_jobs_it_is_for() -> None:
+    log: list[str] = []
+
+    def commit() -> bool:
+        log.append("commit")
+        return True
+
+    scribe = Scribe(commit)
+    scribe.put(lambda: log.append("a"))
+    scribe.put(lambda: log.append("b"))
+
+    assert scribe.flush(10)
+    assert [entry for entry in log if entry != "commit"] == ["a", "b"]
+    assert log[-1] == "commit"
+
+
+def test_who_waits_for_a_commit_is_told_that_it_failed() -> None:
+    scribe = Scribe(lambda: False)
+    told: list[bool] = []
+    scribe.put(lambda: scribe.after_commit(told.append))
+
+    assert not scribe.flush(10)
+    assert told == [False]
+
+
+def test_a_job_that_fails_costs_only_itself(caplog: pytest.LogCaptureFixture) -> None:
+    done: list[int] = []
+    scribe = Scribe()
+    scribe.put(lambda: done.append(1 // 0))
+    scribe.put(lambda: done.append(2))
+
+    assert scribe.flush(10)
+    assert done == [2]
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_too_many_jobs_are_dropped_and_counted_and_nobody_waits() -> None:
+    going, go = threading.Event(), threading.Event()
+    done: list[int] = []
+    scribe = Scribe(max_jobs=3)
+
+    def hold() -> None:
+        going.set()
+        go.wait(10)
+
+    scribe.put(hold)
+    going.wait(10)
+    taken = [scribe.put(partial(done.append, number)) for number in range(5)]
+    go.set()
+
+    assert taken == [True, True, True, False, False]
+    assert scribe.flush(10)
+    assert done == [0, 1, 2]
+    assert scribe.dropped == {"overloaded": 2}
+
+
+def test_after_the_end_jobs_are_done_on_the_spot() -> None:
+    done: list[str] = []
+    scribe = Scribe()
+    scribe.close()
+
+    scribe.put(lambda: done.append(threading.current_thread().name))
+
+    assert done == [threading.current_thread().name]
+
+
+def test_it_works_again_after_it_fell_asleep() -> None:
+    scribe = Scribe()
+    scribe.put(lambda: None)
+    assert scribe.flush(10)
+    while not scribe._asleep:  # within a tenth of a second
+        threading.Event().wait(0.01)
+    done = threading.Event()
+
+    scribe.put(done.set)
+
+    assert done.wait(10)
+
+
+PROGRAM = """
+import os, sys, threading
+from tokentrail.producers.scribe import Scribe
+from tokentrail.producers.process_end import flush_before_os_exit
+
+def write(text):
+    os.write(1, text)
+
+scribe = Scribe()
+scribe.put(lambda: write(b"parent\\n"))
+"""
+ENDS = {
+    "multiprocessing": """
+import multiprocessing
+def child():
+    scribe.put(lambda: write(b"child\\n"))
+process = multiprocessing.get_context("fork").Process(target=child)
+process.start(); process.join()
+assert process.exitcode == 0
+scribe.close()
+""",
+    "os._exit": """
+flush_before_os_exit(scribe.flush_what_waits)
+child = os.fork()
+if not child:
+    scribe.put(lambda: write(b"child\\n"))
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+scribe.put(lambda: write(b"last\\n"))
+os._exit(0)
+""",
+    "fork in a job": """
+def fork():
+    child = os.fork()
+    if not child:
+        scribe.put(lambda: write(b"child\\n"))
+        scribe.flush(10)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+scribe.put(fork)
+scribe.close()
+""",
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_nothing_is_lost_or_done_twice_where_a_process_ends_without_atexit(end: str, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM + ENDS[end])
+
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", str(program)], capture_output=True, timeout=30, check=False, env=os.environ
+    )
+
+    assert (ended.returncode, ended.stderr) == (0, b"")
+    assert sorted(ended.stdout.split()) == sorted({"os._exit": b"parent child last"}.get(end, b"parent child").split())
