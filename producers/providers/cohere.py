@@ -1,11 +1,11 @@
 """Cohere."""
 
 from tokentrail.producers.providers.provider import Provider
-from tokentrail.producers.wire.choosing import openai_wire
+from tokentrail.producers.wire.choosing import cohere_wire
 
 PROVIDER = Provider(
     name="cohere",
     hosts=("api.cohere.com", "api.cohere.ai"),
-    wire=openai_wire,
+    wire=cohere_wire,
     key_prefixes=(),
 )

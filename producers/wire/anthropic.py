@@ -73,7 +73,19 @@ _event_of: Final = LenientDecoder(_Event)
 
 
 def usage_of(given: dict[str, Any]) -> Usage | None:
-    """Return a usage object as a vector. `input_tokens` there leaves out both cache fields: the total is their sum."""
+    """Return a usage object as a vector. `input_tokens` there leaves out both cache fields: the total is their sum.
+
+    What the provider spent on compacting the conversation stands in `iterations` alone, and is counted in. An advisor's
+    tokens stand there too, and are not: they are another model's, at another price.
+    """
+    usage = _vector(given)
+    for iteration in list_of(given.get("iterations")):
+        if isinstance(iteration, dict) and iteration.get("type") == "compaction":
+            usage = _sum(usage, _vector(iteration))
+    return usage
+
+
+def _vector(given: dict[str, Any]) -> Usage | None:
     fresh, total_out = tokens_of(given, "input_tokens"), tokens_of(given, "output_tokens")
     if fresh is None and total_out is None:
         return None
@@ -92,6 +104,16 @@ def usage_of(given: dict[str, Any]) -> Usage | None:
         cache_write_1h_tokens=hour,
         reasoning_tokens=tokens_of(dict_of(given, "output_tokens_details"), "thinking_tokens", "reasoning_tokens"),
     )
+
+
+def _sum(one: Usage | None, other: Usage | None) -> Usage | None:
+    if one is None or other is None:
+        return one or other
+    counts = {}
+    for name in one.__struct_fields__:
+        known = [count for count in (getattr(one, name), getattr(other, name)) if count is not None]
+        counts[name] = sum(known) if known else None
+    return Usage(**counts)
 
 
 class Anthropic:

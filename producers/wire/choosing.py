@@ -5,10 +5,15 @@ from functools import lru_cache
 from typing import Final
 
 from tokentrail.producers.wire.anthropic import Anthropic
+from tokentrail.producers.wire.bedrock import Bedrock
+from tokentrail.producers.wire.cohere import Cohere
 from tokentrail.producers.wire.gemini import Gemini
+from tokentrail.producers.wire.gemini_interactions import GeminiInteractions
+from tokentrail.producers.wire.ollama import Ollama
 from tokentrail.producers.wire.openai_chat import OpenAIChat
 from tokentrail.producers.wire.openai_media import OpenAIMedia
 from tokentrail.producers.wire.openai_responses import OpenAIResponses
+from tokentrail.producers.wire.openai_usage import usage_with_thoughts
 from tokentrail.producers.wire.reading import WireFormat
 
 _CHAT: Final = OpenAIChat()
@@ -16,6 +21,11 @@ _RESPONSES: Final = OpenAIResponses()
 _MEDIA: Final = OpenAIMedia()
 _ANTHROPIC: Final = Anthropic()
 _GEMINI: Final = Gemini()
+_INTERACTIONS: Final = GeminiInteractions()
+_BEDROCK: Final = Bedrock()
+_COHERE: Final = Cohere()
+_OLLAMA: Final = Ollama()
+_GEMINI_AS_OPENAI: Final = OpenAIChat(usage_with_thoughts)
 _NOT_ANTHROPIC: Final = ("/threads/", "/chat/completions/")
 """OpenAI's own lists of messages end in `/messages` as well."""
 # A path may carry an id, so what is remembered is bounded.
@@ -52,6 +62,25 @@ def anthropic_wire(endpoint: str) -> WireFormat:
 
 def gemini_wire(endpoint: str) -> WireFormat:
     """Return Gemini's format, or that of what else Google's hosts serve: OpenAI-compatible paths, Claude on Vertex."""
-    if "/openai/" in endpoint or endpoint.endswith("/chat/completions"):
+    if endpoint.endswith("/chat/completions"):
+        return _GEMINI_AS_OPENAI
+    if "/openai/" in endpoint:
         return openai_wire(endpoint)
+    if _INTERACTIONS.operation(endpoint) is not None:
+        return _INTERACTIONS
     return _ANTHROPIC if "/publishers/anthropic/" in endpoint else _GEMINI
+
+
+def bedrock_wire(endpoint: str) -> WireFormat:
+    """Return Bedrock's format; its hosts serve OpenAI's and Anthropic's as well."""
+    return _BEDROCK if "/model/" in endpoint else generic_wire(endpoint)
+
+
+def cohere_wire(endpoint: str) -> WireFormat:
+    """Return Cohere's format; what is below /compatibility speaks OpenAI's."""
+    return openai_wire(endpoint) if "/compatibility/" in endpoint else _COHERE
+
+
+def ollama_wire(endpoint: str) -> WireFormat:
+    """Return Ollama's own format below /api, OpenAI's or Anthropic's elsewhere."""
+    return _OLLAMA if _OLLAMA.operation(endpoint) is not None else generic_wire(endpoint)

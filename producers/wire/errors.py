@@ -75,7 +75,7 @@ def error_of(error: Any, beside: Any = None) -> WireError | None:
     inner = error.get("error")
     if isinstance(inner, dict) and "message" not in error:  # relays wrap the error of the provider behind them
         return error_of(inner, beside)
-    kind = name_of(error.get("type")) or name_of(error.get("status"))
+    kind = next((one for one in (error.get("type"), error.get("status")) if isinstance(one, str)), None)
     code = error.get("code") if error.get("code") is not None else error.get("status_code", beside)
     return WireError(kind, name_of(code), _message(error))
 

@@ -3,7 +3,7 @@
 Types: openai-python `types/chat/chat_completion_chunk.py`, `types/completion.py`; what others add: docs/providers.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -22,6 +22,7 @@ from tokentrail.producers.wire.openai_request import read_openai_request
 from tokentrail.producers.wire.openai_usage import usage_of
 from tokentrail.producers.wire.prompts import input_size, request_text
 from tokentrail.producers.wire.reading import AnswerFacts, RequestRead
+from tokentrail.schemas.events import Usage
 
 
 class _Choice(msgspec.Struct, gc=False):
@@ -83,7 +84,10 @@ _delta_of: Final = LenientDecoder(_Delta)
 
 
 class OpenAIChat:
-    """Chat and legacy completions; a `WireFormat`."""
+    """Chat and legacy completions; a `WireFormat`. `count` reads usage objects of who counts in its own way."""
+
+    def __init__(self, count: Callable[[dict[str, Any]], Usage | None] = usage_of) -> None:
+        self._count = count
 
     def operation(self, endpoint: str) -> str | None:
         """Return the operation; a stored completion that is only fetched is no new one."""
@@ -108,14 +112,20 @@ class OpenAIChat:
 
     def reader(self, operation: str | None, *, keep_text: bool = False) -> "OpenAIChatReader":
         """Return a fresh reader."""
-        return OpenAIChatReader(billed=operation != "retrieve_chat", keep_text=keep_text)
+        return OpenAIChatReader(self._count, billed=operation != "retrieve_chat", keep_text=keep_text)
 
 
 class OpenAIChatReader:
     """Reads an answer or a stream; an `AnswerReader`."""
 
-    def __init__(self, *, billed: bool = True, keep_text: bool = False) -> None:
-        self.facts = AnswerFacts(usage_of, billed=billed, keep_text=keep_text)
+    def __init__(
+        self,
+        count: Callable[[dict[str, Any]], Usage | None] = usage_of,
+        *,
+        billed: bool = True,
+        keep_text: bool = False,
+    ) -> None:
+        self.facts = AnswerFacts(count, billed=billed, keep_text=keep_text)
 
     def read_headers(self, headers: Mapping[bytes, bytes]) -> None:
         """Nothing is said there that is not in the body."""
@@ -186,11 +196,10 @@ class OpenAIChatReader:
             facts.provider_usage = choice.usage  # Moonshot says it inside the last choice
         if choice.error:
             facts.error = facts.error or error_of(choice.error)
-        spoke = False
-        if choice.text:
-            facts.say(choice.text, _place(choice.index))
-            spoke = True
-        return (choice.delta is not None and take_delta(facts, choice.delta, _place(choice.index))) or spoke
+        if choice.delta is not None and take_delta(facts, choice.delta, _place(choice.index)):
+            return True  # Together says the same again as `text`
+        facts.say(choice.text, _place(choice.index))
+        return bool(choice.text)
 
     def _take_message(self, choice: _Choice) -> None:
         self.facts.say(raw_value(choice.text), _place(choice.index))

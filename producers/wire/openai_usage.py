@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+import msgspec
+
 from tokentrail.producers.wire.decoding import dict_of, tokens_of
 from tokentrail.schemas.events import Usage
 
@@ -36,6 +38,21 @@ def usage_of(given: dict[str, Any]) -> Usage | None:
         input_audio_tokens=tokens_of(details_in, "audio_tokens"),
         output_audio_tokens=tokens_of(details_out, "audio_tokens"),
     )
+
+
+def usage_with_thoughts(given: dict[str, Any]) -> Usage | None:
+    """Return usage of Gemini's OpenAI-compatible endpoint: its thoughts are in `total_tokens` alone.
+
+    Seen at discuss.ai.google.dev/t/98760: 758 prompt + 102 completion tokens of 1,725 in total.
+    """
+    usage, total = usage_of(given), tokens_of(given, "total_tokens")
+    if usage is None or usage.input_tokens is None or usage.output_tokens is None or total is None:
+        return usage
+    hidden = total - usage.input_tokens - usage.output_tokens
+    if hidden <= 0:
+        return usage
+    reasoning = hidden if usage.reasoning_tokens is None else usage.reasoning_tokens
+    return msgspec.structs.replace(usage, output_tokens=usage.output_tokens + hidden, reasoning_tokens=reasoning)
 
 
 def _output(given: dict[str, Any], total_in: int | None, total_out: int | None, reasoning: int | None) -> int | None:
