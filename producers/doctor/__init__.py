@@ -1,0 +1,1 @@
+"""Finds out why calls fail or are not recorded. Looks and connects; changes nothing, and shows no key."""

@@ -1,0 +1,109 @@
+"""All checks in order, each told as soon as it is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+from tokentrail.errors import SettingsError
+from tokentrail.producers.doctor.answers import ask, judge, judge_clock
+from tokentrail.producers.doctor.connections import Place, check_connection
+from tokentrail.producers.doctor.findings import Finding, Verdict, broken, doubtful, well
+from tokentrail.producers.doctor.installation import check_pepper, check_settings, check_spool
+from tokentrail.producers.doctor.kafka import check_kafka
+from tokentrail.producers.doctor.keys import diagnose_key
+from tokentrail.producers.doctor.targets import choose_targets
+from tokentrail.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from tokentrail.producers.doctor.targets import Target
+
+_PORTS = {"http": 80, "https": 443}
+_LOOPBACK = frozenset(("localhost", "127.0.0.1", "::1"))
+
+
+def examine(
+    environ: Mapping[str, str],
+    *,
+    provider: str | None = None,
+    base_url: str | None = None,
+    key_variable: str | None = None,
+) -> Iterator[Finding]:
+    """Yield every finding: this service's own setup, each provider, Kafka. Takes seconds, more where hosts are silent.
+
+    Raises:
+        SettingsError: provider or URL is none.
+    """
+    targets = choose_targets(environ, provider, base_url, key_variable)
+    try:
+        settings = load_settings(environ)
+    except SettingsError as error:
+        settings = None
+        yield broken("settings", "source", str(error), "Until it is mended, nothing is recorded.")
+    if settings is not None:
+        yield from check_settings(settings, environ, Path.cwd())
+        yield check_pepper(settings)
+        yield from check_spool(settings)
+    if not targets:
+        yield doubtful(
+            "provider", "key", "No provider's key is in the environment.", "Name one: --provider openai, or --base-url."
+        )
+    for target in targets:
+        yield from examine_target(target, environ)
+    if settings is not None:
+        yield from check_kafka(settings)
+
+
+def examine_target(target: Target, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what was found of one provider: key, connection, answer, clock."""
+    variable = next((name for name in target.key_variables if name in environ), target.key_variables[0])
+    findings, key = diagnose_key(environ.get(variable), variable, target)
+    yield from findings
+    parts = urlsplit(target.base_url)
+    if parts.scheme == "http" and target.host not in _LOOPBACK:
+        yield doubtful(
+            target.name, "tls", f"{target.host} is asked without TLS: the key is sent in the clear.", "Use https://."
+        )
+    proxy = _proxy_of(target)
+    if proxy is not None:
+        yield well(target.name, "proxy", f"{target.host} is reached through the proxy {proxy.host}:{proxy.port}.")
+    place = proxy or Place(target.name, target.host, parts.port or _PORTS[parts.scheme], parts.scheme == "https")
+    for finding in check_connection(place):
+        yield finding
+        if finding.verdict is Verdict.FAIL:
+            return
+    if key is not None:
+        yield from _examine_answer(target, key)
+
+
+def _examine_answer(target: Target, key: str) -> Iterator[Finding]:
+    try:
+        answer = ask(target, key)
+    except (OSError, ValueError) as error:  # its text may quote the request, and so the key
+        kind = error.reason if isinstance(error, URLError) and isinstance(error.reason, Exception) else error
+        yield broken(
+            target.name, "auth", f"{target.host} takes the connection and does not answer ({type(kind).__name__}).",
+            "Try again; if it stays so, something in between (proxy, firewall) may hold the answer back.",
+        )  # fmt: skip
+        return
+    yield from judge(target, answer)
+    clock = judge_clock(target.name, answer)
+    if clock is not None:
+        yield clock
+
+
+def _proxy_of(target: Target) -> Place | None:
+    """Return the proxy that the environment names for the target; its user and password are left out."""
+    scheme = urlsplit(target.base_url).scheme
+    named = getproxies().get(scheme)
+    if not named or proxy_bypass(target.host):
+        return None
+    proxy = urlsplit(named if "//" in named else f"//{named}")
+    if not proxy.hostname:
+        return None
+    return Place(target.name, proxy.hostname, proxy.port or _PORTS["http"], proxy.scheme == "https")
