@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from contextvars import ContextVar, Token
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypedDict, TypeVar, Unpack, overload
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, TypeVar, Unpack, overload
 
 import msgspec
 
@@ -24,27 +24,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
+    from tokentrail.producers.call_outlet import CallOutlet
+
 FunctionT = TypeVar("FunctionT", bound="Callable[..., Any]")
 _STARTING: Final = guarded("recording the start of a call")
 _NOTING: Final = guarded("noting what a call used")
 _ENDING: Final = guarded("recording the end of a call")
 
 
-class Scribe(Protocol):
-    """Takes described calls and returns at once."""
-
-    def started(self, call: Call, occurred_at_ns: int) -> None:
-        """Take a call that is about to be made."""
-
-    def completed(self, call: Call, outcome: Outcome, occurred_at_ns: int) -> None:
-        """Take a call that has ended."""
-
-
 class CallOptions(TypedDict, total=False):
     """What `tokentrail.call` and `tokentrail.audited` take. All keywords, all optional.
 
     The labels (from `user_id` on) go before those of `tokentrail.context`. Of `api_key` only the fingerprint, the
-    prefix and the last four characters are recorded. `scribe` is for tests: who gets the events.
+    prefix and the last four characters are recorded. `outlet` takes the
+    calls in place of this process's trail.
     """
 
     endpoint: str
@@ -61,7 +54,7 @@ class CallOptions(TypedDict, total=False):
     feature: str | None
     request_source: str | None
     attributes: Mapping[str, str] | None
-    scribe: Scribe
+    outlet: CallOutlet
 
 
 class call:  # noqa: N801 - reads as a noun in a sentence: `with tokentrail.call(model=…) as call:`
@@ -95,7 +88,8 @@ class call:  # noqa: N801 - reads as a noun in a sentence: `with tokentrail.call
         self.attributes: dict[str, str] = {}
         self._options = options
         self._call: Call | None = None
-        self._scribe: Scribe | None = None
+        self._outlet: CallOutlet | None = None
+        self._secrets = _secrets(options)
         self._outcome = Outcome(status=Status.SUCCESS)
         self._mark = _Mark(self)
         self._began = 0.0
@@ -149,27 +143,28 @@ class call:  # noqa: N801 - reads as a noun in a sentence: `with tokentrail.call
 
     def begin(self) -> None:
         """Record the start. For `audited`; a block does this by itself."""
-        self._call = self._scribe = None
+        self._call = self._outlet = None
         self._outcome = Outcome(status=Status.SUCCESS)
         with _STARTING:
             if not suppressed():
                 described = _describe(self._options, self._outcome)
-                scribe = self._options.get("scribe") or _default_scribe()
-                scribe.started(described, self._time_ns())
-                self._call, self._scribe = described, scribe
+                outlet = self._options.get("outlet") or _default_outlet()
+                outlet.started(described, self._time_ns(), self._secrets)
+                self._call, self._outlet = described, outlet
         self._began = self._monotonic()
 
     def end(self, error: BaseException | None) -> None:
         """Record the end. For `audited`; a block does this by itself."""
-        described, scribe = self._call, self._scribe
-        if described is None or scribe is None:
+        described, outlet = self._call, self._outlet
+        if described is None or outlet is None:
             return
-        self._call = self._scribe = None
+        self._call = self._outlet = None
         with _ENDING:
             outcome = self._outcome
             outcome.latency_ms = self._elapsed_ms()
-            self._conclude(outcome, error)
-            scribe.completed(described, outcome, self._time_ns())
+            with _NOTING:
+                self._conclude(outcome, error)
+            outlet.completed(described, outcome, self._time_ns(), self._secrets)
 
     @property
     def recorded(self) -> bool:
@@ -180,7 +175,15 @@ class call:  # noqa: N801 - reads as a noun in a sentence: `with tokentrail.call
         return (self._monotonic() - self._began) * 1000
 
     def _conclude(self, outcome: Outcome, error: BaseException | None) -> None:
-        outcome.http_status_code = self.http_status_code
+        if error is not None:
+            facts = describe_exception(error, self._secrets)
+            outcome.status, outcome.error_type = facts.status, facts.type
+            outcome.error_code, outcome.error_message = facts.code, facts.message
+            outcome.http_status_code = facts.http_status_code
+        elif self.http_status_code is not None:
+            outcome.status = status_of_code(self.http_status_code)
+        if self.http_status_code is not None:
+            outcome.http_status_code = self.http_status_code
         outcome.response_model = self.model
         outcome.provider_request_id = self.provider_request_id
         outcome.service_tier = self.service_tier
@@ -190,14 +193,6 @@ class call:  # noqa: N801 - reads as a noun in a sentence: `with tokentrail.call
         outcome.queue_time_ms = self.queue_time_ms
         if self.attributes:
             outcome.attributes = {**(outcome.attributes or {}), **self.attributes}
-        if error is not None:
-            facts = describe_exception(error)
-            outcome.status, outcome.error_type = facts.status, facts.type
-            outcome.error_code, outcome.error_message = facts.code, facts.message
-            if outcome.http_status_code is None:
-                outcome.http_status_code = facts.http_status_code
-        elif self.http_status_code is not None:
-            outcome.status = status_of_code(self.http_status_code)
 
 
 class Tokens(TypedDict, total=False):
@@ -315,10 +310,17 @@ def _describe(options: CallOptions, outcome: Outcome) -> Call:
     return described
 
 
+def _secrets(options: CallOptions) -> tuple[str, ...]:
+    key = options.get("api_key")
+    return (key,) if isinstance(key, str) and key else ()
+
+
 _LABEL_OPTIONS: Final = ("user_id", "session_id", "department", "team", "feature", "request_source", "attributes")
 
 
-def _default_scribe() -> Scribe:
-    # By name: the trail brings the publisher with it, which who has a scribe of his own does not need.
-    found: Scribe = import_module("tokentrail.producers.trail").default_scribe()
-    return found
+@cache
+def _default_outlet() -> CallOutlet:
+    # Late: the trail brings the publisher with it, which who has an outlet of his own does not need.
+    from tokentrail.producers.call_outlet import TrailOutlet
+
+    return TrailOutlet()

@@ -27,7 +27,10 @@ _CONNECTIONS: Final = frozenset((
 
 
 class ExceptionFacts(msgspec.Struct, frozen=True):
-    """How a call ended that raised. `message` is cut, and searched for keys; `code` is the provider's own word."""
+    """How a call ended that raised. `message` is the provider's or the network's, cut and searched for keys.
+
+    `code` is the provider's own word.
+    """
 
     status: Status
     type: str
@@ -36,32 +39,42 @@ class ExceptionFacts(msgspec.Struct, frozen=True):
     message: str | None = None
 
 
-def describe_exception(error: BaseException) -> ExceptionFacts:
+def describe_exception(error: BaseException, secrets: tuple[str, ...] = ()) -> ExceptionFacts:
     """Return what is known. Does not raise, whatever the exception's attributes do.
 
     Cancellation, KeyboardInterrupt and a closed generator are ABORTED; else an HTTP status decides, then the class of
-    the exception or of what it was raised from; what says nothing is the caller's own: CLIENT_ERROR.
+    the exception or of what it was raised from; what says nothing is the caller's own: CLIENT_ERROR. Of that one the
+    text is left out, for it may quote a prompt.
     """
     kind = type(error).__name__
     if not isinstance(error, Exception) or _names(error) & _CANCELLED:
         return ExceptionFacts(Status.ABORTED, kind)
-    http_code = code = message = None
+    status, http_code, code, telling = Status.CLIENT_ERROR, None, None, None
     with _READING:
-        http_code = next((found for each in _causes(error) if (found := _http_code(each)) is not None), None)
+        telling = next(filter(_http_code, _causes(error)), None)
+        if telling is not None:
+            http_code = _http_code(telling)
+            status = status_of_code(http_code or 0)
+    if telling is None:
+        status, telling = _by_class(error)
+    message = None
     with _READING:
-        code = _provider_code(error)
+        code = _provider_code(telling or error)
     with _READING:
-        message = scrub_text(str(error)[:_MAX_MESSAGE_CHARS], ()) or None
-    return ExceptionFacts(_status(error, http_code), kind, http_code, code, message)
+        message = scrub_text(str(telling)[:_MAX_MESSAGE_CHARS], secrets) if telling is not None else None
+    return ExceptionFacts(status, kind, http_code, code, message or None)
 
 
-def _status(error: Exception, http_code: int | None) -> Status:
-    if http_code is not None:
-        return status_of_code(http_code)
-    names = set[str]().union(*map(_names, _causes(error)))
-    if any(sign in name.lower() for name in names for sign in _TIMEOUTS):
-        return Status.TIMEOUT
-    return Status.CONNECTION_ERROR if names & _CONNECTIONS else Status.CLIENT_ERROR
+def _by_class(error: Exception) -> tuple[Status, BaseException | None]:
+    """Return what the class names say, and the exception that says it."""
+    causes = list(_causes(error))
+    for each in causes:
+        if any(sign in name.lower() for name in _names(each) for sign in _TIMEOUTS):
+            return Status.TIMEOUT, each
+    for each in causes:
+        if _names(each) & _CONNECTIONS:
+            return Status.CONNECTION_ERROR, each
+    return Status.CLIENT_ERROR, None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -97,13 +97,23 @@ def test_the_providers_own_code_is_kept() -> None:
     assert describe_exception(BotocoreClientError("ThrottlingException", 429)).code == "ThrottlingException"
 
 
-def test_keys_are_cut_out_of_the_message() -> None:
-    facts = describe_exception(ValueError("wrong key sk-proj-0123456789abcdef"))
-    assert facts.message == "wrong key [key removed]"
+def test_keys_are_cut_out_of_a_providers_message() -> None:
+    error = httpx.ConnectError("wrong key sk-proj-0123456789abcdefABCD or hunter2hunter2")
+    message = describe_exception(error, ("hunter2hunter2",)).message
+    assert message is not None
+    assert message.startswith("wrong key ")
+    assert "0123456789" not in message
+    assert "hunter2" not in message
+
+
+def test_text_of_the_callers_own_exception_is_left_out_for_it_may_quote_a_prompt() -> None:
+    own = ValueError("cannot parse: the patient said")
+    assert describe_exception(own).message is None
+    assert describe_exception(chained(own, httpx.ReadTimeout("timed out"))).message == "timed out"
 
 
 def test_an_exception_that_fails_itself_is_described_all_the_same() -> None:
-    class Rude(Exception):  # noqa: N818 - a name that says nothing
+    class RudeTimeout(Exception):  # noqa: N818 - as some libraries name theirs
         @property
         def status_code(self) -> int:
             raise RuntimeError
@@ -111,5 +121,5 @@ def test_an_exception_that_fails_itself_is_described_all_the_same() -> None:
         def __str__(self) -> str:
             raise RuntimeError
 
-    facts = describe_exception(Rude())
-    assert (facts.status, facts.type, facts.message) == ("CLIENT_ERROR", "Rude", None)
+    facts = describe_exception(RudeTimeout())
+    assert (facts.status, facts.type, facts.message) == ("TIMEOUT", "RudeTimeout", None)
