@@ -10,6 +10,7 @@ from tokentrail.producers.content import NO_CONTENT, Content
 from tokentrail.producers.describing import CaptureOptions, Describer, Description
 from tokentrail.producers.exchange import Exchange
 from tokentrail.producers.guard import guarded
+from tokentrail.producers.strictness import put_surely
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,28 +29,30 @@ class Capture:
     are read, texts redacted and events built by the scribe.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - made in one place
         self,
         recorder: Callable[[], Recorder],
         fingerprints: Callable[[], Fingerprints],
         scribe: Callable[[], Scribe],
         options: CaptureOptions | None = None,
         content: Content = NO_CONTENT,
+        strict: bool = False,  # noqa: FBT001, FBT002 - a fact about the trail, given once
     ) -> None:
         self._find_recorder = recorder
         self._find_fingerprints = fingerprints
         self._find_scribe = scribe
         self._options = options or CaptureOptions()
         self._content = content
+        self.strict = strict
+        """True: a call whose start cannot be recorded is not to be made; see `strictness`."""
         self._describer: Describer | None = None
 
     def begin(self, method: str, host: str, port: int | None, target: bytes, headers: Any, body: Any) -> Exchange:  # noqa: PLR0913, PLR0917 - as a request line has them
-        """Record that a request is about to leave, and return its exchange.
-
-        Raises:
-            RecordingRefusedError: the delivery is `strict` and the call could not be recorded.
-        """
+        """Record that a request is about to leave, and return its exchange."""
         exchange = Exchange(self, method, host, port, target, headers, body)
+        if self.strict:
+            exchange.recorded = put_surely(self._find_scribe(), partial(self._write_start, exchange))
+            return exchange
         self._find_scribe().put(partial(self._write_start, exchange))
         return exchange
 

@@ -12,7 +12,7 @@ from tokentrail.producers.describing import CaptureOptions
 from tokentrail.producers.fingerprints import default_fingerprints
 from tokentrail.producers.redaction.policy import ContentPolicy
 from tokentrail.producers.relays import read_relays
-from tokentrail.producers.trail import default_recorder, default_redactor, default_scribe
+from tokentrail.producers.trail import default_recorder, default_redactor, default_scribe, is_strict
 from tokentrail.settings import current_settings
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def capture(  # noqa: PLR0913 - keywords only, one a label
     process's own is used: made from the settings on the first call.
 
     Raises:
-        SettingsError: a relay has no address, or `content` is none of the three.
+        SettingsError: a relay has no address, `content` is none of the three, or the settings cannot be used.
     """
     given = {
         "user_id": user_id, "session_id": session_id, "department": department, "feature": feature,
@@ -57,7 +57,8 @@ def capture(  # noqa: PLR0913 - keywords only, one a label
         relays=read_relays(relays),
     )
     find_recorder = partial(default_recorder, service, environment) if recorder is None else lambda: recorder
-    return Capture(find_recorder, default_fingerprints, default_scribe, options, _content(content))
+    default_scribe()  # settings that cannot be used are told here, and not in the first call
+    return Capture(find_recorder, default_fingerprints, default_scribe, options, _content(content), is_strict())
 
 
 def _content(name: ContentName | None) -> Content:

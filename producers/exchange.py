@@ -13,10 +13,10 @@ from tokentrail.producers.http_status import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from tokentrail.producers.capture import Capture
 
-RawHeaders = "Sequence[tuple[bytes, bytes]]"
 HANDOVER_BYTES: Final = 262_144
 """So much of an answer is kept in the caller's hands before the scribe reads on."""
 _ENDING: Final = guarded("recording the end of a call")
@@ -33,7 +33,7 @@ class Exchange:
     __slots__ = (
         "_capture", "_ended", "_piece_bytes", "answer_headers", "attempt", "attributes", "began", "began_ns", "body",
         "code", "complete", "decode_whole", "decoded", "description", "ended", "error_names", "error_text", "headers",
-        "host", "labels", "marks", "method", "pieces", "port", "previous", "retried", "target",
+        "host", "labels", "marks", "method", "pieces", "port", "previous", "recorded", "retried", "target",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917 - made in one place
@@ -68,6 +68,8 @@ class Exchange:
         self.complete = False
         self.error_names: tuple[str, ...] = ()
         self.error_text = ""
+        self.recorded: Future[bool] | None = None
+        """Where no call may be made unrecorded: whether its start is safe."""
         self.description: Any = None
         """What the scribe has made of it so far."""
         self.began_ns = time.time_ns()

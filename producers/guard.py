@@ -22,16 +22,18 @@ class guarded:  # noqa: N801 - reads as an adjective: `with guarded("reading a r
         return None
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> bool:
-        if error is None:
-            return False
         if not isinstance(error, Exception):
             return False
+        self.note(error)
+        return True
+
+    def note(self, error: Exception) -> None:
+        """Count an error that was caught, and log the first of its kind: for where a block would cost too much."""
         faults[self._doing] += 1
         if faults[self._doing] == 1:
-            self._tell(error, traceback)
-        return True
+            self._tell(error, error.__traceback__)
 
     def _tell(self, error: Exception, traceback: TracebackType | None) -> None:
         last = traceback

@@ -100,6 +100,12 @@ class Recorder:
         """Return the counts so far."""
         return RecorderStats(recorded=self._seq, dropped=self._dropped, mended=self._mended, truncated=self._truncated)
 
+    def note_dropped(self, key: bytes, count: int) -> None:
+        """Take note that an outlet has dropped records that it had taken; `key` tells whose. For the same thread."""
+        if key == self._key:
+            self._dropped += count
+            self._dropped_unreported += count
+
     def _begin(self, producer_id: str) -> None:
         self._producer_id = producer_id
         self._key = producer_id.encode()
@@ -167,7 +173,7 @@ class Recorder:
             outcome = replace(outcome, attributes=attributes)
         try:
             value = _join(head, call, outcome)
-            if secrets and holds_secret(value, secrets):
+            if holds_secret(value, secrets):
                 value = _join_without(secrets, head, call, outcome)
             if len(value) <= MAX_EVENT_BYTES and not isinstance(decode_event(value), Rejected):
                 return value

@@ -1,65 +1,99 @@
-"""This process's own trail: one publisher, and one recorder for each service name; made on the first call."""
+"""This process's own trail: one bus, one scribe, and one recorder for each service name; made when first needed."""
 
 import atexit
 import os
 import threading
-from typing import Final
+from functools import partial
 
-from tokentrail.producers.guard import guarded
-from tokentrail.producers.publisher import Publisher
+from tokentrail.producers.bus import Bus, open_bus
+from tokentrail.producers.calls import Call, Outcome
 from tokentrail.producers.recorder import Recorder
 from tokentrail.producers.redaction import Redactor
 from tokentrail.producers.scribe import Scribe
+from tokentrail.producers.strictness import require_commit
 from tokentrail.settings import current_settings
 
-_MAKING: Final = guarded("making the publisher")
 _lock = threading.RLock()
-_publishers: list[Publisher] = []
+_buses: list[Bus] = []
 _recorders: dict[tuple[str, str], Recorder] = {}
-_scribes: list[Scribe] = []
+_scribes: list["TrailScribe"] = []
 _redactors: list[Redactor] = []
+_names: list[str | None] = [None, None]
 
 
-def default_publisher() -> Publisher:
-    """Return the publisher to the configured broker. No I/O until the first record.
+class TrailScribe(Scribe):
+    """The scribe of this process, which also records calls that somebody else has described."""
+
+    def started(self, call: Call, occurred_at_ns: int) -> None:
+        """Record that a call begins; nanoseconds since 1970. Returns at once, unless the delivery is strict.
+
+        Raises:
+            RecordingRefusedError: the delivery is strict, and the start of the call could not be recorded.
+        """
+        record = partial(default_recorder().started, call, occurred_at_ns=occurred_at_ns)
+        if is_strict():
+            require_commit(self, record)
+        else:
+            self.put(record)
+
+    def completed(self, call: Call, outcome: Outcome, occurred_at_ns: int) -> None:
+        """Record how a call ended, and when. Returns at once."""
+        self.put(partial(default_recorder().completed, call, outcome, occurred_at_ns=occurred_at_ns))
+
+
+def default_bus() -> Bus:
+    """Return the way to the configured broker. No I/O until the first record.
 
     Raises:
         SettingsError: the settings cannot be used.
     """
     with _lock:
-        if not _publishers:
-            _publishers.append(Publisher.from_settings(current_settings()))
-        return _publishers[0]
+        if not _buses:
+            _buses.append(open_bus(current_settings(), on_drop=_note_dropped))
+        return _buses[0]
 
 
 def default_recorder(service: str | None = None, environment: str | None = None) -> Recorder:
-    """Return the recorder of a service in this process; what is not given comes from the settings.
+    """Return the recorder of a service in this process; to be used by jobs of `default_scribe` alone.
+
+    What is not given is what `name_service` said, or comes from the settings.
 
     Raises:
         SettingsError: the settings cannot be used.
     """
     settings = current_settings()
-    name = (
-        settings.service if service is None else service,
-        settings.environment if environment is None else environment,
+    given = (service, environment)
+    meant = (settings.service, settings.environment)
+    name = tuple(
+        next(value for value in choices if value is not None) for choices in zip(given, _names, meant, strict=True)
     )
-    recorder = _recorders.get(name)
+    key = (name[0], name[1])
+    recorder = _recorders.get(key)
     if recorder is not None:
         return recorder
     with _lock:
-        if name not in _recorders:
-            _recorders[name] = Recorder(default_publisher(), service=name[0], environment=name[1])
-        return _recorders[name]
+        if key not in _recorders:
+            _recorders[key] = Recorder(default_bus().append, service=key[0], environment=key[1])
+        return _recorders[key]
 
 
-def default_scribe() -> Scribe:
-    """Return this process's scribe; its thread starts with the first call."""
+def name_service(service: str | None, environment: str | None) -> None:
+    """Say what this process is called wherever a client does not say it; None leaves it to the settings."""
+    _names[:] = [service, environment]
+
+
+def default_scribe() -> TrailScribe:
+    """Return this process's scribe; its thread starts with the first call.
+
+    Raises:
+        SettingsError: the settings cannot be used.
+    """
     if not _scribes:
         with _lock:
             if not _scribes:
-                with _MAKING:
-                    default_publisher()  # before the next line: what is registered later is closed earlier
-                _scribes.append(Scribe())
+                bus = default_bus()
+                _scribes.append(TrailScribe(bus.commit))
+                # After the bus has registered its own end: what is registered later is called earlier.
                 atexit.register(_scribes[0].close)
     return _scribes[0]
 
@@ -74,6 +108,21 @@ def default_redactor() -> Redactor:
         if not _redactors:
             _redactors.append(Redactor(current_settings().redact))
         return _redactors[0]
+
+
+def is_strict() -> bool:
+    """Return whether no call may be made that cannot be recorded."""
+    return current_settings().delivery == "strict"
+
+
+def flush(timeout_s: float = 10.0) -> bool:
+    """Wait until everything recorded so far is in Kafka. False: time is up, or no broker is configured."""
+    return default_scribe().flush(timeout_s) and default_bus().flush(timeout_s)
+
+
+def _note_dropped(key: bytes, count: int) -> None:
+    for recorder in list(_recorders.values()):
+        recorder.note_dropped(key, count)
 
 
 def _after_fork_in_child() -> None:

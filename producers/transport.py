@@ -8,6 +8,7 @@ from typing import Any, Final, Self, TypeVar, cast
 from tokentrail.producers.capture import Capture
 from tokentrail.producers.exchange import Exchange
 from tokentrail.producers.guard import guarded
+from tokentrail.producers.strictness import require_record, require_record_async
 from tokentrail.producers.suppression import recording
 
 TransportT = TypeVar("TransportT")
@@ -32,7 +33,12 @@ def record_sync(handle: Callable[..., Any], capture_of: CaptureOf) -> Callable[.
 
     @wraps(handle)
     def handle_request(self: Any, request: Any) -> Any:
-        exchange = _begin(request, capture_of)
+        capture = _capture_for(request, capture_of)
+        if capture is None:
+            return handle(self, request)
+        exchange = _begin(request, capture)
+        if capture.strict:
+            require_record(exchange)
         if exchange is None:
             return handle(self, request)
         token = recording.set(True)
@@ -54,7 +60,12 @@ def record_async(handle: Callable[..., Any], capture_of: CaptureOf) -> Callable[
 
     @wraps(handle)
     async def handle_async_request(self: Any, request: Any) -> Any:
-        exchange = _begin(request, capture_of)
+        capture = _capture_for(request, capture_of)
+        if capture is None:
+            return await handle(self, request)
+        exchange = _begin(request, capture)
+        if capture.strict:
+            await require_record_async(exchange)
         if exchange is None:
             return await handle(self, request)
         token = recording.set(True)
@@ -122,19 +133,27 @@ async def _send_async(wrapped: Any, request: Any) -> Any:
     return await wrapped.handle_async_request(request)
 
 
-def _begin(request: Any, capture_of: CaptureOf) -> Exchange | None:
+def _capture_for(request: Any, capture_of: CaptureOf) -> Capture | None:
     if recording.get():
         return None
-    with _STARTING:
+    try:
         url = request.url
-        host, port = url.host, url.port
-        capture = capture_of(host, port)
-        if capture is None:
-            return None
+        return capture_of(url.host, url.port)
+    except Exception as error:  # noqa: BLE001 - counted and told; the call goes on
+        _STARTING.note(error)
+        return None
+
+
+def _begin(request: Any, capture: Capture) -> Exchange | None:
+    try:
+        url = request.url
         # A streamed upload has no content yet, and reading it would take it from the transport.
         body = getattr(request, "_content", None)
-        return capture.begin(request.method, host, port, url.raw_path, request.headers.raw, body)
-    return None
+        # The headers themselves, and not a copy: nobody changes them once they are on their way.
+        return capture.begin(request.method, url.host, url.port, url.raw_path, request.headers, body)
+    except Exception as error:  # noqa: BLE001 - counted and told; the call goes on
+        _STARTING.note(error)
+        return None
 
 
 class _SyncStream:

@@ -10,11 +10,13 @@ import msgspec
 
 from tokentrail.producers.guard import guarded
 from tokentrail.producers.shims.patch import Patch, patch_method
+from tokentrail.producers.strictness import require_record_async
 from tokentrail.producers.suppression import recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tokentrail.producers.capture import Capture
     from tokentrail.producers.exchange import Exchange
     from tokentrail.producers.transport import CaptureOf
 
@@ -37,7 +39,12 @@ def patch_aiohttp(module: Any, capture_of: CaptureOf) -> list[Patch]:
 def _record(request: Callable[..., Any], capture_of: CaptureOf) -> Callable[..., Any]:
     @wraps(request)
     async def recorded(self: Any, method: str, str_or_url: Any, **options: Any) -> Any:
-        exchange = _begin(self, method, str_or_url, options, capture_of)
+        capture, url = _capture_for(self, str_or_url, capture_of)
+        if capture is None:
+            return await request(self, method, str_or_url, **options)
+        exchange = _begin(self, method, url, options, capture)
+        if capture.strict:
+            await require_record_async(exchange)
         if exchange is None:
             return await request(self, method, str_or_url, **options)
         token = recording.set(True)
@@ -55,16 +62,17 @@ def _record(request: Callable[..., Any], capture_of: CaptureOf) -> Callable[...,
     return recorded
 
 
-def _begin(
-    session: Any, method: str, str_or_url: Any, options: dict[str, Any], capture_of: CaptureOf
-) -> Exchange | None:
+def _capture_for(session: Any, str_or_url: Any, capture_of: CaptureOf) -> tuple[Capture | None, Any]:
     if recording.get():
-        return None
+        return None, None
     with _STARTING:
         url = session._build_url(str_or_url)  # noqa: SLF001 - resolves a relative URL as the request itself will
-        capture = capture_of(url.host, url.port)
-        if capture is None:
-            return None
+        return capture_of(url.host, url.port), url
+    return None, None
+
+
+def _begin(session: Any, method: str, url: Any, options: dict[str, Any], capture: Capture) -> Exchange | None:
+    with _STARTING:
         target = url.update_query(options["params"]) if options.get("params") else url
         headers = [*session.headers.items(), *dict(options.get("headers") or {}).items()]
         return capture.begin(

@@ -14,7 +14,7 @@ from tokentrail.producers.relays import read_relays
 from tokentrail.producers.shims.aiohttp_shim import patch_aiohttp
 from tokentrail.producers.shims.httpx_shim import patch_httpx
 from tokentrail.producers.shims.urllib3_shim import patch_urllib3
-from tokentrail.producers.trail import default_scribe
+from tokentrail.producers.trail import default_scribe, name_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -130,6 +130,7 @@ def install(  # noqa: PLR0913 - keywords only
     Raises:
         SettingsError: a relay's address, a label or a setting cannot be used.
     """
+    name_service(service, environment)
     made = capture(
         service=service, environment=environment, relays=relays, content=content, recorder=recorder, **labels
     )

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tokentrail.producers.guard import guarded
 from tokentrail.producers.shims.patch import Patch, patch_method
+from tokentrail.producers.strictness import require_record
 from tokentrail.producers.suppression import recording
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tokentrail.producers.capture import Capture
     from tokentrail.producers.exchange import Exchange
     from tokentrail.producers.transport import CaptureOf
 
@@ -29,7 +31,12 @@ def patch_urllib3(module: Any, capture_of: CaptureOf) -> list[Patch]:
 def _record(urlopen: Callable[..., Any], capture_of: CaptureOf) -> Callable[..., Any]:
     @wraps(urlopen)
     def recorded(self: Any, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> Any:
-        exchange = _begin(self, method, url, body, headers, capture_of)
+        capture = _capture_for(self, capture_of)
+        if capture is None:
+            return urlopen(self, method, url, body, headers, **options)
+        exchange = _begin(self, method, url, body, headers, capture)
+        if capture.strict:
+            require_record(exchange)
         if exchange is None:
             return urlopen(self, method, url, body, headers, **options)
         token = recording.set(True)
@@ -52,13 +59,16 @@ def _record(urlopen: Callable[..., Any], capture_of: CaptureOf) -> Callable[...,
     return wraps(urlopen)(urlopen_recorded)
 
 
-def _begin(pool: Any, method: str, url: str, body: Any, headers: Any, capture_of: CaptureOf) -> Exchange | None:  # noqa: PLR0913, PLR0917 - as urlopen has them
+def _capture_for(pool: Any, capture_of: CaptureOf) -> Capture | None:
     if recording.get():
         return None
     with _STARTING:
-        capture = capture_of(pool.host, pool.port)
-        if capture is None:
-            return None
+        return capture_of(pool.host, pool.port)
+    return None
+
+
+def _begin(pool: Any, method: str, url: str, body: Any, headers: Any, capture: Capture) -> Exchange | None:  # noqa: PLR0913, PLR0917 - as urlopen has them
+    with _STARTING:
         target = url if url.startswith("/") else "/" + url.partition("://")[2].partition("/")[2]
         sent = headers if headers is not None else pool.headers
         return capture.begin(

@@ -5,6 +5,7 @@ TokentrailError
 ├── RuleError            a rule file cannot be used
 ├── PriceListError       a price file cannot be used
 ├── RedactionError       a text cannot be redacted and must not be kept
+├── RecordingRefusedError  a call was not made, because it could not be recorded
 ├── BrokerError          Kafka cannot be reached or refuses
 ├── EngineError          ClickHouse cannot be reached or refuses
 ├── LedgerError          the ledger's tables need a hand before they can be written to
@@ -37,6 +38,10 @@ class PriceListError(TokentrailError):
 
 class RedactionError(TokentrailError):
     """A text cannot be redacted; who holds it drops it and keeps the rest."""
+
+
+class RecordingRefusedError(TokentrailError):
+    """A call was not made: the delivery is `strict`, and the call could not be recorded."""
 
 
 class BrokerError(TokentrailError):

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tokentrail.producers.guard import faults
 from tokentrail.producers.scribe import Scribe
 
 
@@ -60,6 +61,7 @@ def test_who_waits_for_a_commit_is_told_that_it_failed() -> None:
 
 
 def test_a_job_that_fails_costs_only_itself(caplog: pytest.LogCaptureFixture) -> None:
+    faults.clear()  # only the first of a kind is told
     done: list[int] = []
     scribe = Scribe()
     scribe.put(lambda: done.append(1 // 0))
@@ -115,6 +117,7 @@ def test_it_works_again_after_it_fell_asleep() -> None:
 
 PROGRAM = """
 import os, sys, threading
+from tokentrail.producers.guard import faults
 from tokentrail.producers.scribe import Scribe
 from tokentrail.producers.process_end import flush_before_os_exit
 

@@ -12,22 +12,23 @@ from tokentrail.producers import trail
 from tokentrail.producers.calls import Call
 
 making, forked = threading.Event(), threading.Event()
-make = trail.Publisher.from_settings
+make = trail.open_bus
 
-def make_slowly(settings):
+def make_slowly(settings, **options):
     making.set()
     forked.wait()
-    return make(settings)
+    return make(settings, **options)
 
-trail.Publisher.from_settings = make_slowly
+trail.open_bus = make_slowly
 threading.Thread(target=trail.default_recorder).start()
 making.wait()
 child = os.fork()
 if child:
     forked.set()
     os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-trail.Publisher.from_settings = make
-trail.default_recorder().started(Call())
+trail.open_bus = make
+trail.default_scribe().started(Call(), 1)
+assert trail.default_scribe().flush(10)
 os._exit(0)
 """
 
