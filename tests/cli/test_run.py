@@ -137,3 +137,12 @@ def test_a_program_that_cannot_be_run_is_told_in_one_sentence(
     assert (ran.returncode, ran.stdout) == (status, "")
     assert words in ran.stderr
     assert ran.stderr.count("\n") == 1
+
+
+def test_what_is_installed_is_the_recording_itself() -> None:
+    program = "import httpx2; print(hasattr(httpx2.HTTPTransport.handle_request, '__wrapped__'))"
+    bare = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    ran = subprocess.run(
+        [*COMMAND, "--", sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert (bare.stdout, ran.stdout, ran.stderr) == ("False\n", "True\n", "")
