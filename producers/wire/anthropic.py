@@ -25,6 +25,7 @@ from tokentrail.producers.wire.reading import AnswerFacts, RequestRead
 from tokentrail.schemas.events import Usage
 
 _BATCHES: Final = "/messages/batches"
+_TOOL_BLOCKS: Final = frozenset(("tool_use", "server_tool_use", "mcp_tool_use"))
 
 
 class _Request(msgspec.Struct, gc=False):
@@ -246,7 +247,7 @@ class AnthropicReader:
         facts = self.facts
         if not isinstance(block, dict):
             return False
-        if block.get("type") in {"tool_use", "server_tool_use", "mcp_tool_use"}:
+        if text_of(block.get("type")) in _TOOL_BLOCKS:
             facts.mutter(block.get("name"))
             return True
         facts.say(block.get("text"))

@@ -137,7 +137,7 @@ class CohereReader:
         event = _event_of(payload)
         if event is None:
             return False
-        kind = event.type or event.event_type
+        kind = text_of(event.type) or text_of(event.event_type)
         facts.ended = facts.ended or kind in _STOPPED
         facts.provider_request_id = text_of(event.id) or facts.provider_request_id
         facts.stop(event.finish_reason)

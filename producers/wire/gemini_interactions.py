@@ -149,12 +149,13 @@ class GeminiInteractionsReader:
         event = _event_of(payload)
         if event is None:
             return False
-        facts.ended = facts.ended or event.event_type in _ENDINGS
+        kind = text_of(event.event_type)
+        facts.ended = facts.ended or kind in _ENDINGS
         facts.error = error_of(event.error) or facts.error
         if event.interaction is not None:
             self._take(event.interaction)
         delta = event.delta if isinstance(event.delta, dict) else {}
-        if not delta or event.event_type != "step.delta":
+        if not delta or kind != "step.delta":
             return False
         if delta.get("type") == "text":
             facts.say(delta.get("text"))
