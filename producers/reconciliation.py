@@ -38,7 +38,7 @@ class Standing:
         self.until_s = until_s
         """Nothing was sent after this moment; None: it may have been."""
         self.save = save
-        """Called before a partition is sent to for the first time."""
+        """Called before a partition is sent to for the first time, with its present end among `offsets`."""
 
     def move(self, offsets: Mapping[int, int]) -> None:
         """Note that everything up to these offsets is accounted for."""
@@ -80,8 +80,9 @@ async def without_landed(
 ) -> dict[int, list[Record]]:
     """Return each partition's records without those that are in it; moves `standing` to where it has read.
 
-    Reads from where the process stood to the end; for a dead process, to where its last requests must have landed. A
-    client that may write but not read gets all records back, with a warning in the log.
+    A partition that was never sent to is not looked at. Others are read from where the process stood to the end; for a
+    dead process, to where its last requests must have landed. A client that may write but not read gets all records
+    back, with a warning in the log.
 
     Raises:
         aiokafka.errors.KafkaError, OSError, TimeoutError: the topic cannot be read now.
@@ -89,11 +90,13 @@ async def without_landed(
     from aiokafka import AIOKafkaConsumer
     from aiokafka.errors import TopicAuthorizationFailedError
 
-    consumer = AIOKafkaConsumer(**options, enable_auto_commit=False, client_id="tokentrail-reconciliation")
+    consumer = AIOKafkaConsumer(**options, enable_auto_commit=False, fetch_max_wait_ms=100, client_id="tokentrail")
     try:
         await asyncio.wait_for(consumer.start(), _READ_TIMEOUT_S)
         return {
             partition: await _leave_out(consumer, topic, partition, records, standing)
+            if partition in standing.offsets or standing.since_s is not None
+            else records
             for partition, records in lanes.items()
         }
     except TopicAuthorizationFailedError:
@@ -112,12 +115,12 @@ async def _leave_out(
     from aiokafka.structs import TopicPartition
 
     place = TopicPartition(topic, partition)
-    consumer.assign([place])
     begin, end = await _find_bounds(consumer, place, standing)
     wanted = Counter((record.key, record.value) for record in records)
     keys = {record.key for record in records}
     landed: Counter[tuple[bytes, bytes]] = Counter()
-    consumer.seek(place, begin)
+    consumer.assign([place])
+    consumer.seek(place, begin)  # at once: else it begins to wait at the end for what comes next
     deadline_s = time.monotonic() + _READ_TIMEOUT_S
     while await consumer.position(place) < end and landed != wanted:
         for found in (await consumer.getmany(place, timeout_ms=1000)).get(place, ()):
@@ -138,11 +141,10 @@ async def _leave_out(
 
 async def _find_bounds(consumer: Any, place: Any, standing: Standing) -> tuple[int, int]:
     first, end = (await consumer.beginning_offsets([place]))[place], (await consumer.end_offsets([place]))[place]
-    begin = end
     if place.partition in standing.offsets:
         begin = standing.offsets[place.partition] + 1
-    elif standing.since_s is not None:
-        begin = await _offset_at(consumer, place, standing.since_s - _CLOCK_SLACK_S, end)
+    else:
+        begin = await _offset_at(consumer, place, (standing.since_s or 0) - _CLOCK_SLACK_S, end)
     if standing.until_s is not None:
         end = await _offset_at(consumer, place, standing.until_s + _CLOCK_SLACK_S, end)
     # A topic that was made anew has lower offsets than the one that is remembered.

@@ -30,30 +30,40 @@ class Consignment:
         self.tail = tail
         self._file = CursorFile(directory.path)
         self._written = cursor.written
-        self.standing = Standing(cursor.offsets, save=self._save)
+        self._settled_offsets = dict(cursor.offsets)
+        self.standing = Standing(cursor.offsets, save=self._save_beginnings)
 
     async def ship_round(self, delivery: Delivery) -> int:
         """Ship the next records and note it; returns how many there were.
 
         Cancelled in the middle, the round counts as not shipped: what arrived of it is found in the topic again.
         """
-        records = self.tail.take(ROUND_RECORDS, ROUND_BYTES)
-        if records:
-            await delivery.deliver(records, self.standing)
-        return self._settle(records)
+        return await self._ship(delivery, self.tail.take(ROUND_RECORDS, ROUND_BYTES))
 
-    def _settle(self, records: list[Record]) -> int:
+    async def _ship(self, delivery: Delivery, records: list[Record]) -> int:
+        try:
+            if records:
+                await delivery.deliver(records, self.standing)
+        except BaseException:
+            self.standing.uncertain = True
+            self.tail.rewind(self.segments.acknowledged)
+            raise
         through = self.tail.through
         if through > self.segments.acknowledged:
             self.segments.settle(through)
-            self._save()
+            self._settled_offsets = dict(self.standing.offsets)
+            self._save(sync=False)
         return len(records)
 
-    def _save(self) -> None:
+    def _save_beginnings(self) -> None:
+        # Only what is new: a round that is under way has moved the others past records that are not settled yet.
+        self._settled_offsets = {**self.standing.offsets, **self._settled_offsets}
+        self._save(sync=True)
+
+    def _save(self, *, sync: bool) -> None:
         self._written += 1
-        self._file.write(
-            Cursor(sequence=self.segments.acknowledged, offsets=self.standing.offsets, written=self._written)
-        )
+        cursor = Cursor(sequence=self.segments.acknowledged, offsets=self._settled_offsets, written=self._written)
+        self._file.write(cursor, sync=sync)
 
 
 class Orphan(Consignment):
@@ -71,6 +81,7 @@ class Orphan(Consignment):
         self.standing.until_s = touched_s
         if not cursor.written:  # lost: all that is known is when the process began
             self.standing.since_s = directory.made_s
+            self.standing.save = lambda: None  # a cursor would tell the next that these are all there were
         self._known_offsets = dict(cursor.offsets)
         self._doubtful = True
 
@@ -88,13 +99,12 @@ class Orphan(Consignment):
         if not self._doubtful:
             return await super().ship_round(delivery)
         records = self.tail.take(_DOUBTFUL_RECORDS, _DOUBTFUL_BYTES)
-        if records:
-            found_before = delivery.found_again
-            self.standing.offsets = dict(self._known_offsets)
-            self.standing.uncertain = True
-            await delivery.deliver(records, self.standing)
-            self._doubtful = delivery.found_again > found_before
-        return self._settle(records)
+        found_before = delivery.found_again
+        self.standing.offsets = dict(self._known_offsets)
+        self.standing.uncertain = True
+        shipped = await self._ship(delivery, records)
+        self._doubtful = delivery.found_again > found_before
+        return shipped
 
     def leave(self) -> None:
         """Let go: an empty directory is removed, another is for the next to ship."""

@@ -30,7 +30,7 @@ _decode = msgspec.msgpack.Decoder(Cursor).decode
 class CursorFile:
     """Two slots, written in turn: whatever a write is interrupted by, the slot before it can be read.
 
-    Not flushed to the disk: behind a power cut records are shipped again, after a look at what the topic holds.
+    Brought to the disk itself only on demand: after a power cut more records are looked for in the topic than need be.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -45,7 +45,7 @@ class CursorFile:
         slots = (_read_slot(data[at : at + _SLOT_BYTES]) for at in (0, _SLOT_BYTES))
         return max((slot for slot in slots if slot is not None), key=lambda slot: slot.written, default=Cursor())
 
-    def write(self, cursor: Cursor) -> bool:
+    def write(self, cursor: Cursor, *, sync: bool = False) -> bool:
         """Write a cursor whose `written` is one above the last one's. False: the disk would not have it."""
         data = _encode(cursor)
         if len(data) + _HEAD.size > _SLOT_BYTES:
@@ -54,7 +54,10 @@ class CursorFile:
             file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             try:
                 slot = _HEAD.pack(crc32(data), len(data)) + data
-                return os.pwrite(file, slot, cursor.written % 2 * _SLOT_BYTES) == len(slot)
+                complete = os.pwrite(file, slot, cursor.written % 2 * _SLOT_BYTES) == len(slot)
+                if sync:
+                    os.fdatasync(file)
+                return complete
             finally:
                 os.close(file)
         except OSError:

@@ -50,7 +50,9 @@ class SegmentReader:
         return []
 
     def seek(self, after: int) -> None:
-        """Go on behind a record that was had from elsewhere."""
+        """Go on behind a record that was had from elsewhere, or back behind one that was read before."""
+        if after + 1 < self.next:
+            self.close()
         self.next = after + 1
 
     def close(self) -> None:

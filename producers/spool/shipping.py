@@ -56,7 +56,7 @@ class Shipping:
             await self._orphan.ship_round(self.delivery)
             if self._orphan.is_empty:
                 self._leave_orphan()
-                self._orphan = next(self._waiting_orphans, None)
+                self._take_next_orphan()
         return max(0.0, self._look_at_s - time.monotonic())
 
     async def close(self) -> None:
@@ -66,9 +66,13 @@ class Shipping:
 
     def _look(self) -> None:
         self._waiting_orphans = self._orphanage.adopt()
+        self._take_next_orphan()
+
+    def _take_next_orphan(self) -> None:
         self._orphan = next(self._waiting_orphans, None)
-        pause_s = _LOOK_AGAIN_S if self._orphanage.rest_s is None else self._orphanage.rest_s
-        self._look_at_s = time.monotonic() + pause_s
+        if self._orphan is None:  # only now is it known which of them are to rest a while
+            pause_s = _LOOK_AGAIN_S if self._orphanage.rest_s is None else self._orphanage.rest_s
+            self._look_at_s = time.monotonic() + pause_s
 
     def _leave_orphan(self) -> None:
         if self._orphan is not None:

@@ -56,6 +56,10 @@ class Tail:
             room -= group.size_bytes
         return taken
 
+    def rewind(self, after: int) -> None:
+        """Go back: what was taken from record `after` on is to be taken again."""
+        self._reader.seek(after)
+
     @property
     def through(self) -> int:
         """Return the number up to which everything was taken, or is missing from the files."""
