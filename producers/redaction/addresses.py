@@ -3,13 +3,15 @@
 # ruff: noqa: PLR2004 - the numbers are lengths and ranges of published formats
 
 import re
+from functools import cache
 from typing import Final
 
-from tokentrail.producers.redaction.digit_runs import is_word_at
+from tokentrail.producers.redaction.digit_runs import is_after_word, is_word_at
+from tokentrail.producers.redaction.engine import Search, search_of
 from tokentrail.producers.redaction.kinds import EMAIL, IP_ADDRESS, Finding
 
 # Latin letters with accents are two bytes in UTF-8; of other scripts nothing is taken: words stand right beside there.
-_LOCAL_BEFORE: Final = re.compile(rb"(?:[A-Za-z0-9%'+_.-]|[\xc3-\xc9][\x80-\xbf])*\Z")
+_LOCAL_BACKWARDS: Final = re.compile(rb"(?:[A-Za-z0-9%'+_.-]|[\x80-\xbf][\xc3-\xc9])*")
 _LOCAL_LIMIT_BYTES: Final = 64
 _LOCAL_TRIM: Final = re.compile(rb"[%'.]*")
 _DOMAIN: Final = re.compile(
@@ -21,13 +23,19 @@ _FILE_ENDINGS: Final = frozenset(
 _SERVICE_LOCALS: Final = frozenset((b"git", b"hg", b"svn"))
 _IP4: Final = re.compile(rb"(?:\d{1,3}\.){3}\d{1,3}")
 _IP6: Final = re.compile(rb"[0-9A-Fa-f:]{2,45}(?:(?<=:)(?:\d{1,3}\.){3}\d{1,3})?")
-_VERSION_NAME: Final = re.compile(
-    rb"(?:version|versi(?:o|\xc3\xb3)n|versione|vers?\.?|v|release|build|firmware|section|\xc2\xa7|chapter|clause|figure|"
-    rb"table|abschnitt|kapitel|rev\.?|revision|upgrade(?:d)? to|update(?:d)? to|assembly|dll|jdk|kernel|oid|"
-    rb"\xe7\x89\x88\xe6\x9c\xac|[=<>~^!]=|[~^]|[A-Za-z][\w.+-]*[/@_-]v?)[\s:='\"(]{0,3}\Z",
-    re.IGNORECASE,
+_HEX_BACKWARDS: Final = re.compile(rb"[0-9A-Fa-f:]*")
+_IP6_LIMIT_BYTES: Final = 45
+_VERSION_NAME: Final = (
+    r"(?i)(?:\b(?:version|versi(?:o|ó)n|versione|vers?\.?|v|release|build|firmware|section|chapter|clause|figure|table|"
+    r"abschnitt|kapitel|rev\.?|revision|upgraded? to|updated? to|assembly|dll|jdk|kernel|oid)|版本|§|[=<>~^!]=|[~^])"
+    r"[\s:='\"(]{0,3}\z|[A-Za-z][\w.+-]*[/@_-]v?\z"
 )
 _VERSION_WINDOW_BYTES: Final = 32
+
+
+@cache
+def _version_name() -> Search:
+    return search_of(_VERSION_NAME)
 
 
 def read_email(text: bytes, at: int) -> Finding:
@@ -35,11 +43,12 @@ def read_email(text: bytes, at: int) -> Finding:
     domain = _DOMAIN.match(text, at + 1)
     if domain is None or domain[1].lower() in _FILE_ENDINGS:
         return Finding(at, at + 1, "")
-    local = _LOCAL_BEFORE.search(text, max(0, at - _LOCAL_LIMIT_BYTES), at)
-    start = local.start() if local else at
+    local = _LOCAL_BACKWARDS.match(text[max(0, at - _LOCAL_LIMIT_BYTES) : at][::-1])
+    start = at - local.end() if local else at
     trimmed = _LOCAL_TRIM.match(text, start, at)
     start = trimmed.end() if trimmed else start
-    if start == at or text[start:at] in _SERVICE_LOCALS:
+    is_service = text[start:at] in _SERVICE_LOCALS and text[domain.end() : domain.end() + 1] in (b":", b"/")
+    if start == at or is_service:
         return Finding(at, at + 1, "")
     return Finding(start, domain.end(), EMAIL)
 
@@ -49,17 +58,22 @@ def read_ip4(text: bytes, start: int) -> Finding | None:
     run = _IP4.match(text, start)
     if run is None or not _is_ip4(run[0]) or _is_longer(text, start, run.end()):
         return None
-    if _VERSION_NAME.search(text, max(0, start - _VERSION_WINDOW_BYTES), start):
+    before = text[max(0, start - _VERSION_WINDOW_BYTES) : start]
+    if _version_name()(before, 0, len(before))[0] >= 0:
         return None
     return Finding(start, run.end(), "" if _names_nobody(run[0]) else IP_ADDRESS)
 
 
 def read_ip6(text: bytes, start: int) -> Finding | None:
-    """Return the IPv6 address at `start`: eight groups, or a double colon and a digit."""
+    """Return the IPv6 address that holds the bytes at `start`: eight groups, or a double colon and a digit."""
+    before = _HEX_BACKWARDS.match(text[max(0, start - _IP6_LIMIT_BYTES) : start][::-1])
+    start -= before.end() if before else 0
     run = _IP6.match(text, start)
-    if run is None or is_word_at(text, run.end()) or is_word_at(text, start - 1):
+    if run is None or is_word_at(text, run.end()) or is_after_word(text, start):
         return None
     written = run[0].rstrip(b":") if not run[0].endswith(b"::") else run[0]
+    if not _is_ip6(written):  # perhaps a port comes after it
+        written = written.rpartition(b":")[0]
     if not _is_ip6(written) or not any(48 <= byte <= 57 for byte in written):
         return None
     end = start + len(written)
@@ -75,7 +89,7 @@ def _is_longer(text: bytes, start: int, end: int) -> bool:
     before = text[max(0, start - 2) : start]
     is_joined_after = following[:1] in (b".", b"-", b"_", b"+") and following[1:].isalnum()
     is_joined_before = before[1:] in (b".", b"-") and before[:1].isalnum()
-    return is_word_at(text, end) or is_word_at(text, start - 1) or is_joined_after or is_joined_before
+    return is_word_at(text, end) or is_after_word(text, start) or is_joined_after or is_joined_before
 
 
 def _names_nobody(written: bytes) -> bool:

@@ -7,10 +7,11 @@ import re
 from typing import Final
 
 from tokentrail.producers.redaction.kinds import PASSWORD, PRIVATE_KEY, SECRET, Finding
-from tokentrail.producers.redaction.vendor_keys import read_jwt, read_vendor_key
+from tokentrail.producers.redaction.vendor_keys import read_bot_token, read_jwt, read_vendor_key
 
 PASSWORD_NAMES: Final = (
-    "password", "passwd", "passphrase", "passcode", "passwort", "kennwort", "pwd", "mot de passe", "contrase(?:ñ|Ñ)a",
+    "password", "passwd", "passphrase", "passcode", "passwort", "kennwort", "pwd", r"\bpw", "mot de passe",
+    "contrase(?:ñ|Ñ)a",
     "senha", "wachtwoord", "пароль", "Пароль", "密码", "密碼", "口令", "パスワード", "비밀번호",
 )  # fmt: skip
 SECRET_NAMES: Final = (
@@ -28,7 +29,7 @@ _BETWEEN: Final = rb"[\"'\\`*\])]{0,4}(?P<sign>\s{0,3}(?:=>|:=|[:=>]|\xef\xbc\x9
 _ASSIGNMENT: Final = re.compile(
     rb"(?:"
     + _NAME.encode()
-    + rb")(?:\s+(?:is|was|ist|lautet|est|es|\xc3\xa9)(?=[\s:])|\xe6\x98\xaf)?"
+    + rb")(?:\s+(?:[a-z]{1,12}\s+){0,3}(?:is|was|ist|lautet|est|es|\xc3\xa9)(?=[\s:])|\xe6\x98\xaf)?"
     + _BETWEEN
     + rb"(?P<scheme>(?:bearer|basic|token)\s+)?(?P<quote>\\*[\"'`]{1,3})?",
     re.IGNORECASE,
@@ -45,7 +46,7 @@ _NO_VALUE: Final = re.compile(
     re.IGNORECASE,
 )
 _CODE: Final = re.compile(
-    rb"[$<{%(\[]|[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*[(\[]|(?:os|process|self|this|env|settings|config|args|request|req|options|opts|"
+    rb"[<{(\[]|\$[{(A-Za-z_]|%(?:[(s]|\w+%)|[A-Za-z_][\w]*(?:\.[A-Za-z_]\w*)*[(\[]|(?:os|process|self|this|env|settings|config|args|request|req|options|opts|"
     rb"params|props|ctx|secrets|vars|data|user|form|body|event|getenv)\.[A-Za-z_]|[A-Za-z_]+(?:\.[a-z_]+)+\Z"
 )
 _REMOVED: Final = re.compile(rb"\[(?:[a-z][a-z0-9_]*\]|key )")
@@ -53,9 +54,9 @@ _SCHEME: Final = re.compile(rb"(?P<bearer>bearer|basic)[ \t]+(?P<value>[A-Za-z0-
 _QUERY: Final = re.compile(
     rb"[?&;](?:key|sig|signature|code|apikey|api_key|auth|token)=(?P<value>[^&\s\"'<>\\]{1,512})", re.IGNORECASE
 )
-_USERINFO: Final = re.compile(rb"://(?P<user>[^\s:/@\"'<>\\]*)(?P<sign>[:@])")
-_URL_REST: Final = re.compile(rb"[^\s\"'<>\\]{1,512}")
-_PORT: Final = re.compile(rb"\d{1,5}(?:[/?#,;.)\]]|\Z)")
+_URL_END: Final = re.compile(rb"[\s\"'<>\\]")
+_AUTHORITY: Final = re.compile(rb"[^\s\"'<>\\/?#]*")
+_PORT: Final = re.compile(rb"\d{1,5}(?:[/?#,;.)\]])")
 _PEM_BEGIN: Final = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_END: Final = re.compile(rb"-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_BODY: Final = re.compile(rb"(?:[A-Za-z0-9+/=\s]|\\[nrt])*")
@@ -102,7 +103,8 @@ def _read_password(text: bytes, begin: int, named: re.Match[bytes], *, is_loose:
         return None
     if quoted or is_flag or not written.isalpha():
         return Finding(begin, end, PASSWORD) if quoted or _is_password(written) else None
-    return Finding(begin, end, PASSWORD) if b"=" in named["sign"] and len(written) >= 6 else None
+    is_mixed = not (written.islower() or written.isupper() or written.istitle())
+    return Finding(begin, end, PASSWORD) if (is_mixed or b"=" in named["sign"]) and len(written) >= 6 else None
 
 
 def _is_password(written: bytes) -> bool:
@@ -146,21 +148,24 @@ def read_query(text: bytes, start: int) -> Finding | None:
     return read_vendor_key(text, begin) or (Finding(begin, run.end(), SECRET) if _is_secret(value) else None)
 
 
-def read_userinfo(text: bytes, start: int) -> Finding | None:
-    """Return the password in a URL at `://`; a user without one only where it is as long as a token."""
-    run = _USERINFO.match(text, start)
-    if run is None:
+def read_userinfo(text: bytes, at: int) -> Finding | None:
+    """Return the password in a URL before the @ at `at`; a user without one only where it is as long as a token."""
+    scheme = text.rfind(b"://", max(0, at - _VALUE_LIMIT), at)
+    if scheme < 0 or _URL_END.search(text, scheme, at):
         return None
-    if run["sign"] == b"@":
-        is_token = len(run["user"]) >= 16
-        return Finding(run.start("user"), run.end("user"), PASSWORD) if is_token else None
-    rest = _URL_REST.match(text, run.end())
-    if rest is None or _PORT.match(rest[0]) or _REMOVED.match(rest[0]):
+    begin = scheme + 3
+    key = read_bot_token(text, begin) or read_vendor_key(text, begin)
+    if key is not None:
+        return key
+    user, colon, password = text[begin:at].partition(b":")
+    if re.search(rb"[/?#]", user) or _PORT.match(password) or _REMOVED.match(password):
         return None
-    authority = re.split(rb"[/?#]", rest[0], maxsplit=1)[0]
-    # A password may hold an @, and a bare slash: the last @ of the authority counts, else the last of all.
-    length = authority.rfind(b"@") if b"@" in authority else rest[0].rfind(b"@")
-    return Finding(run.end(), run.end() + length, PASSWORD) if length > 0 else None
+    if not colon:
+        return Finding(begin, at, PASSWORD) if len(user) >= 16 else None
+    # A password may hold an @: the last one of the authority ends it.
+    authority = _AUTHORITY.match(text, at, at + _VALUE_LIMIT)
+    last = text.rfind(b"@", at, authority.end() if authority else at + 1)
+    return read_vendor_key(text, begin + len(user) + 1) or Finding(begin + len(user) + 1, last, PASSWORD)
 
 
 def read_private_key(text: bytes, start: int) -> Finding | None:

@@ -10,6 +10,8 @@ SEPARATOR: Final = r"(?:[ .\-/]|\xc2\xa0|\xe2\x80[\x90-\x94\xaf])"
 _RUN: Final = re.compile(rf"\d+(?:{SEPARATOR}{{1,3}}\d+){{0,7}}".encode("latin-1"))
 _GROUP: Final = re.compile(rb"\d+")
 _WORD_BYTES: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
+_ESCAPE: Final = re.compile(rb"(?:\\(?:[bfnrt]|u[0-9A-Fa-f]{4})|%[0-9A-Fa-f]{2})\Z")
+_GROUP_BEFORE: Final = re.compile(rb"(?:\A|[^\w.:/,-])\d{1,4} \Z")
 _JOINTS: Final = frozenset(b".-/")
 
 
@@ -49,9 +51,24 @@ def goes_on(text: bytes, end: int) -> bool:
     return is_word_at(text, end) or (end + 1 < len(text) and text[end] in _JOINTS and 48 <= text[end + 1] <= 57)
 
 
+def is_after_word(text: bytes, start: int) -> bool:
+    """Return whether a word ends right before `start`; the letters of an escape (JSON's, a URL's) are none."""
+    return is_word_at(text, start - 1) and _ESCAPE.search(text, max(0, start - 6), start) is None
+
+
 def comes_from(text: bytes, start: int) -> bool:
-    """Return whether what begins at `start` is only a part: digits and a joint, or a word, come before."""
-    return is_word_at(text, start - 1) or (start > 1 and text[start - 1] in _JOINTS and 48 <= text[start - 2] <= 57)
+    """Return whether what begins at `start` is only a part: a word, or digits, are joined to it from before."""
+    if is_after_word(text, start):
+        return True
+    before = text[start - 1] if start else 0
+    return (before == ord("-") and is_word_at(text, start - 2)) or (
+        start > 1 and before in _JOINTS and 48 <= text[start - 2] <= 57
+    )
+
+
+def follows_digits(text: bytes, start: int) -> bool:
+    """Return whether another group of digits, at most four, stands before `start`, one space away."""
+    return _GROUP_BEFORE.search(text, max(0, start - 6), start) is not None
 
 
 def separators_of(run: DigitRun) -> set[bytes]:

@@ -29,3 +29,11 @@ class Finding(NamedTuple):
 def placeholder(kind: str) -> str:
     """Return what stands in a finding's place."""
     return f"[{kind}]"
+
+
+def place_after(text: bytes, start: int, end: int) -> int:
+    """Return where to go on behind what turned out to be nothing.
+
+    That is `end`, or one before: the last character before an @ or a colon belongs to what they are the sign of.
+    """
+    return max(start + 1, end - 1 if text[end : end + 1] in (b"@", b":") else end)

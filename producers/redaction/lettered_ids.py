@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from tokentrail.producers.redaction import checksums
-from tokentrail.producers.redaction.digit_runs import comes_from, goes_on, is_word_at
+from tokentrail.producers.redaction.digit_runs import comes_from, goes_on, is_after_word, is_word_at
 from tokentrail.producers.redaction.kinds import IBAN, NATIONAL_ID, Finding
 from tokentrail.producers.redaction.nearby_words import is_called_reference, topic_before
 
@@ -15,11 +15,11 @@ _NIE: Final = re.compile(rb"([XYZxyz])[- ]?(\d{7}|\d\.?\d{3}\.\d{3})[- ]?([A-HJ-
 _CORSICAN: Final = re.compile(rb"([123478] ?\d\d ?\d\d ?2[ABab] ?\d{3} ?\d{3})[ /-]{0,3}(\d\d)")
 _RESIDENT: Final = re.compile(rb"\d{17}[Xx]|\d{6} \d{8} \d{3}[Xx]")
 _FISCAL: Final = re.compile(
-    rb"[A-Z]{6}[0-9LMNPQRSTUV]{2}[ABCDEHLMPRST][0-9LMNPQRSTUV]{2}[A-Z][0-9LMNPQRSTUV]{3}[A-Z]", re.IGNORECASE
+    rb"[A-Z]{3} ?[A-Z]{3} ?[0-9LMNPQRSTUV]{2}[ABCDEHLMPRST][0-9LMNPQRSTUV]{2} ?[A-Z][0-9LMNPQRSTUV]{3}[A-Z]",
+    re.IGNORECASE,
 )
-_FISCAL_SPACED: Final = re.compile(
-    rb"[A-Z]{3} [A-Z]{3} [0-9LMNPQRSTUV]{2}[ABCDEHLMPRST][0-9LMNPQRSTUV]{2} [A-Z][0-9LMNPQRSTUV]{3}[A-Z]", re.IGNORECASE
-)
+_FISCAL_BEFORE: Final = re.compile(rb"[A-Za-z]{3} ?[A-Za-z]{2}\Z")
+_FISCAL_BEFORE_BYTES: Final = 6
 _NINO: Final = re.compile(rb"([A-Z]{2})[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?[A-D]", re.IGNORECASE)
 _NINO_NEVER: Final = frozenset(("BG", "GB", "KN", "NK", "NT", "TN", "ZZ"))
 _IBAN: Final = re.compile(rb"[A-Z]{2}\d{2}(?:(?:[ .-]|\xc2\xa0)?[A-Z0-9]){11,30}", re.IGNORECASE)
@@ -53,13 +53,13 @@ def read_lettered_number(text: bytes, start: int) -> Finding | None:
 
 def read_lettered_id(text: bytes, start: int) -> Finding | None:
     """Return the id or IBAN at `start` that begins with a letter."""
-    return _read_iban(text, start) or _read_fiscal(text, start) or _read_nino(text, start) or _read_nie(text, start)
+    return _read_iban(text, start) or _read_nino(text, start) or _read_nie(text, start)
 
 
 def _read_iban(text: bytes, start: int) -> Finding | None:
     run = _IBAN.match(text, start)
     length = IBAN_LENGTHS.get(text[start : start + 2].decode("ascii", "replace").upper(), 0)
-    if run is None or not length:
+    if run is None or not length or comes_from(text, start):
         return None
     iban, end = "", start
     while len(iban) < length and end < run.end():
@@ -72,8 +72,12 @@ def _read_iban(text: bytes, start: int) -> Finding | None:
     return Finding(start, end, IBAN)
 
 
-def _read_fiscal(text: bytes, start: int) -> Finding | None:
-    run = _FISCAL.match(text, start) or _FISCAL_SPACED.match(text, start)
+def read_fiscal_code(text: bytes, start: int) -> Finding | None:
+    """Return the Italian tax code whose sixth letter is at `start`."""
+    before = _FISCAL_BEFORE.search(text, max(0, start - _FISCAL_BEFORE_BYTES), start)
+    if before is None or is_after_word(text, before.start()):
+        return None
+    run = _FISCAL.match(text, before.start())
     if run is None or is_word_at(text, run.end()):
         return None
     return _finding(run, checksums.codice_fiscale_holds(run[0].replace(b" ", b"").decode().upper()))
@@ -86,7 +90,7 @@ def _read_nino(text: bytes, start: int) -> Finding | None:
     prefix = run[1].decode().upper()
     if set(prefix) & set("DFIQUV") or prefix[1] == "O" or prefix in _NINO_NEVER:
         return None
-    is_told = run[0].isupper() and not is_called_reference(text, start)
+    is_told = run[0].upper() == run[0] and not is_called_reference(text, start)
     return _finding(run, is_told or topic_before(text, start) == "nino")
 
 

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from tokentrail.producers.redaction.kinds import EMAIL
+
 UNSCANNED: Final = "[text removed]"
 """What stands for a text that could not be gone through."""
 _MOST_PASSES: Final = 4
@@ -16,7 +18,7 @@ def holds_secret(encoded: bytes) -> bool:
         from tokentrail.producers.redaction import finder
         from tokentrail.producers.redaction.scan import scan
 
-        return bool(scan(encoded, finder.credentials()))
+        return any(finding.kind != EMAIL for finding in scan(encoded, finder.credentials()))
     except Exception:  # noqa: BLE001 - whatever fails here must neither reach the caller nor let a secret pass
         return True
 
@@ -40,7 +42,7 @@ def _without_secrets(text: str, replacement: str | None) -> str:
     pattern = finder.credentials()
     encoded = text.encode("utf-8", "replace")
     for _ in range(_MOST_PASSES):
-        findings = scan(encoded, pattern)
+        findings = [finding for finding in scan(encoded, pattern) if finding.kind != EMAIL]
         if not findings:
             break
         encoded = replaced(encoded, findings, replacement)

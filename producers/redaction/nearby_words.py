@@ -1,7 +1,10 @@
 """The words before a number, which tell a phone number from an order number."""
 
 import re
+from functools import cache, lru_cache
 from typing import Final
+
+from tokentrail.producers.redaction.engine import Search, search_of
 
 _WINDOW_BYTES: Final = 48
 # Alternatives, not character classes, where a letter has more than one byte in UTF-8.
@@ -26,31 +29,51 @@ _WORDS: Final[dict[str, str]] = {
         r"заказ|订单|快递|单号|発注|注文|주문|#"
     ),
 }
-_NEAREST: Final = re.compile(
-    "|".join(f"(?P<{topic}>{words})" for topic, words in _WORDS.items()).encode(), re.IGNORECASE
-)
-_REFERENCE_NAME: Final = re.compile(
-    rb"(?:(?:order|invoice|ticket|track\w*|parcel|shipment|serial|batch|part|sku|isbn|issn|doi|ean|upc|ref|reference|case|claim|policy|"
-    rb"transaction|txn|booking|id|bestellung|bestellnummer|auftrag|rechnung|sendung|commande|facture|suivi|pedido|factura|"
-    rb"ordine|fattura|bestelling|factuur)(?:[ _-]?(?:no|nr|num|number|nummer|id|code|n\xc2\xb0))?|"
-    + "заказ|订单号?|快递单号|单号|注文番号|주문번호|№".encode()
-    + rb"|#)[\s.\"':=#\\\xef\xbc\x9a-]{0,6}\Z",
-    re.IGNORECASE,
+_REFERENCE_NAME: Final = (
+    r"(?i)(?:(?:order|invoice|ticket|track\w*|parcel|shipment|serial|batch|part|sku|isbn|issn|doi|ean|upc|ref|reference|"
+    r"case|claim|policy|transaction|txn|booking|id|bestellung|bestellnummer|auftrag|rechnung|sendung|commande|facture|"
+    r"suivi|pedido|factura|ordine|fattura|bestelling|factuur)(?:[ _-]?(?:no|nr|num|number|nummer|id|code|n°))?|"
+    r"заказ|订单号?|快递单号|单号|注文番号|주문번호|№|#)[\s.\"':=#\\\x{ff1a}-]{0,6}\z"
 )
 _EAST_ASIAN: Final = re.compile(rb"[\xe3-\xed][\x80-\xbf]{2}")
 
 
+@cache
+def _any_word() -> Search:
+    return search_of(f"(?i){'|'.join(_WORDS.values())}")
+
+
+@cache
+def _reference_name() -> Search:
+    return search_of(_REFERENCE_NAME)
+
+
+@lru_cache(1024)
+def _topic_of(word: bytes) -> str:
+    written = word.decode("utf-8", "replace")
+    return next((topic for topic, words in _WORDS.items() if re.fullmatch(words, written, re.IGNORECASE)), "")
+
+
 def topic_before(text: bytes, start: int) -> str:
-    """Return what the nearest telling word before `start` speaks of (phone, ssn, reference, …), or nothing."""
-    topic = ""
-    for word in _NEAREST.finditer(text, max(0, start - _WINDOW_BYTES), start):
-        topic = word.lastgroup or ""
-    return topic
+    """Return what the nearest telling word before `start` in its line speaks of (phone, reference, …), or nothing."""
+    begin = max(0, start - _WINDOW_BYTES)
+    line = text.rfind(b"\n", begin, start)
+    # A table's heading is no name for what begins the next line; "Phone:" is.
+    if line >= 0 and not (text[line:start].isspace() and text[begin:line].rstrip()[-1:] == b":"):
+        begin = line
+    search = _any_word()
+    word_start, word_end = -1, begin
+    while True:
+        found, end = search(text, word_end, start)
+        if found < 0:
+            return _topic_of(text[word_start:word_end]) if word_start >= 0 else ""
+        word_start, word_end = found, end
 
 
 def is_called_reference(text: bytes, start: int) -> bool:
     """Return whether the name right before `start` is that of an order, an invoice, an ISBN or the like."""
-    return _REFERENCE_NAME.search(text, max(0, start - _WINDOW_BYTES), start) is not None
+    before = text[max(0, start - _WINDOW_BYTES) : start]
+    return _reference_name()(before, 0, len(before))[0] >= 0
 
 
 def is_east_asian(text: bytes, start: int, end: int) -> bool:

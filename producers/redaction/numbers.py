@@ -10,15 +10,16 @@ from tokentrail.producers.redaction.addresses import read_ip4
 from tokentrail.producers.redaction.digit_runs import (
     DigitRun,
     comes_from,
+    follows_digits,
     goes_on,
     is_word_at,
     prefixes_of,
     separators_of,
 )
-from tokentrail.producers.redaction.kinds import CARD, NATIONAL_ID, PHONE, Finding
+from tokentrail.producers.redaction.kinds import CARD, NATIONAL_ID, PHONE, Finding, place_after
 from tokentrail.producers.redaction.lettered_ids import read_lettered_number
 from tokentrail.producers.redaction.nearby_words import is_called_reference, topic_before
-from tokentrail.producers.redaction.phones import is_bare_phone, is_grouped_phone
+from tokentrail.producers.redaction.phones import is_bare_phone, is_grouped_phone, read_international
 
 _Judge = Callable[[DigitRun], bool]
 
@@ -29,6 +30,8 @@ def read_number(text: bytes, start: int) -> Finding:
         finding = read(text, start)
         if finding is not None:
             return finding
+    if text.startswith(b"00", start) and (phone := read_international(text, start)):
+        return phone
     prefixes = prefixes_of(text, start)
     for run in prefixes:
         if is_word_at(text, run.end) or text[run.end : run.end + 1] == b"@":
@@ -36,13 +39,14 @@ def read_number(text: bytes, start: int) -> Finding:
         for kind, judge in _judges_of(run.shape):
             if judge(run):
                 return Finding(start, run.end, kind)
-    after = prefixes[-1].end
-    # The reader of e-mail addresses wants the last character before the @.
-    return Finding(start, after - 1 if text[after : after + 1] == b"@" and after - 1 > start else after, "")
+    return Finding(start, place_after(text, start, prefixes[-1].end), "")
 
 
 def _is_card(run: DigitRun) -> bool:
-    return _issuer_allows(run.digits) and checksums.luhn_holds(run.digits) and len(separators_of(run)) <= 1
+    if not _issuer_allows(run.digits) or not checksums.luhn_holds(run.digits) or len(separators_of(run)) > 1:
+        return False
+    # The end of a longer row, as of a parcel's number; a card of sixteen digits may follow digits all the same.
+    return run.shape[-1] > 3 or len(run.shape) != 4 or not follows_digits(run.text, run.start)
 
 
 def _issuer_allows(digits: str) -> bool:
@@ -99,8 +103,8 @@ def _is_aadhaar(run: DigitRun) -> bool:
         return False
     if run.shape == (12,):
         return topic_before(run.text, run.start) == "aadhaar"
-    following = prefixes_of(run.text, run.end + 1)
-    is_longer = bool(following) and following[-1].shape == (4,)
+    following = prefixes_of(run.text, run.end + 1) if run.text[run.end : run.end + 1] in (b" ", b"-") else []
+    is_longer = (following and following[-1].shape == (4,)) or follows_digits(run.text, run.start)
     return not is_longer and not _is_part(run) and not is_called_reference(run.text, run.start)
 
 

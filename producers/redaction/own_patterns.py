@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tokentrail.errors import SettingsError
-from tokentrail.producers.redaction.finder import compiled, placeholders
+from tokentrail.producers.redaction.engine import compiled
+from tokentrail.producers.redaction.finder import placeholders
 from tokentrail.producers.redaction.kinds import KINDS, Finding
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")

@@ -9,7 +9,9 @@ from tokentrail.producers.redaction.digit_runs import (
     SEPARATOR,
     DigitRun,
     comes_from,
+    follows_digits,
     goes_on,
+    is_after_word,
     is_word_at,
     separators_of,
 )
@@ -20,6 +22,7 @@ _INTERNATIONAL: Final = re.compile(
     rf"(?:\+|00)[ (]{{0,2}}\d(?:(?:{SEPARATOR}|[()]){{0,3}}\d){{5,19}}".encode("latin-1")
 )
 _BRACKETED: Final = re.compile(rf"\(0?\d{{1,5}}\)(?:{SEPARATOR}{{0,3}}\d+){{1,5}}".encode("latin-1"))
+_TRUNK_BEFORE: Final = re.compile(rb"(?:\A|\W|\\[bfnrt])([178][ .-]?)\Z")
 _TRUNK_ZERO: Final = b"(0)"
 _GROUP: Final = re.compile(rb"\d+")
 _LENGTHS: Final[dict[str, tuple[int, int]]] = {
@@ -31,7 +34,7 @@ _LENGTHS: Final[dict[str, tuple[int, int]]] = {
     "92": (12, 12),
 }  # fmt: skip
 """Digits with the country code, fewest and most; other countries: 8 to 15."""
-_BARE_MOBILE: Final = re.compile(r"0[67]\d{8}|07[3-9]\d{8}|0[789]0\d{8}|010\d{8}|04\d{8}")
+_BARE_MOBILE: Final = re.compile(r"0[67]\d{8}|07\d{9}|0[789]0\d{8}|010\d{8}|04\d{8}")
 _CHINESE_MOBILE: Final = re.compile(r"1[3-9]\d{9}")
 _NANP: Final = re.compile(r"1?[2-9]\d\d[2-9]\d{6}")
 """North American numbers: neither area nor exchange begins with 0 or 1."""
@@ -42,13 +45,13 @@ _BY_SHAPE: Final = {
     (2, 5, 4): re.compile(r"[1-9]\d9\d{8}"),  # Brazil
     (1, 3, 3, 2, 2): re.compile(r"[78][3489]\d{9}"),  # Russia
 }
-_DATE_SHAPES: Final = ((2, 2, 4), (2, 2, 2))
+_DATE: Final = re.compile(rb"(?:19|20)\d\d[-./]\d\d[-./]\d\d|\d\d[-./]\d\d[-./](?:19|20)\d\d")
 
 
 def read_international(text: bytes, start: int) -> Finding | None:
     """Return the number at `start` that begins with + or 00 and a country code, cut where the country's length says."""
     run = _INTERNATIONAL.match(text, start)
-    if run is None or is_word_at(text, start - 1):
+    if run is None or is_after_word(text, start):
         return None
     prefix = 1 if text[start] == 43 else 2
     written = text[start + prefix : run.end()].replace(_TRUNK_ZERO, b"\0\0\0")
@@ -57,9 +60,14 @@ def read_international(text: bytes, start: int) -> Finding | None:
         digits += group[0]
         if _is_whole(digits.decode()) and not is_word_at(text, start + prefix + group.end()):
             end = start + prefix + group.end()
-    if not end or (prefix == 2 and b" " not in text[start:end] and topic_before(text, start) != "phone"):
-        return None
-    return Finding(start, end, PHONE)
+    # 00 also begins what is only padded with zeros.
+    is_sure = prefix == 1 or topic_before(text, start) == "phone" or _is_spaced(text, start, end)
+    return Finding(start, end, PHONE) if end and is_sure else None
+
+
+def _is_spaced(text: bytes, start: int, end: int) -> bool:
+    is_part = comes_from(text, start) or follows_digits(text, start)
+    return b" " in text[start:end] and not is_part and not _DATE.search(text, start, end)
 
 
 def _is_whole(digits: str) -> bool:
@@ -73,7 +81,7 @@ def _is_whole(digits: str) -> bool:
 def read_bracketed(text: bytes, start: int) -> Finding | None:
     """Return the number at `start` whose area code is in brackets."""
     run = _BRACKETED.match(text, start)
-    if run is None or is_word_at(text, start - 1):
+    if run is None or is_after_word(text, start):
         return None
     end, digits = 0, b""
     for group in _GROUP.finditer(text, start, run.end()):
@@ -82,7 +90,9 @@ def read_bracketed(text: bytes, start: int) -> Finding | None:
             end = group.end()
         if len(digits) >= 10 and end and digits[:1] != b"0":
             break
-    return Finding(start, end, PHONE) if end and not is_called_reference(text, start) else None
+    trunk = _TRUNK_BEFORE.search(text, max(0, start - 3), start)
+    begin = start - len(trunk[1]) if trunk else start
+    return Finding(begin, end, PHONE) if end and not is_called_reference(text, begin) else None
 
 
 def is_bare_phone(run: DigitRun) -> bool:
@@ -103,9 +113,11 @@ def is_grouped_phone(run: DigitRun) -> bool:
     total = len(run.digits)
     if not 9 <= total <= 12 or comes_from(run.text, run.start) or goes_on(run.text, run.end):
         return False
-    if run.shape[:3] in _DATE_SHAPES or is_called_reference(run.text, run.start):
-        return run.shape == (2, 2, 2, 2, 2) and run.digits[0] == "0" and not is_called_reference(run.text, run.start)
-    if _is_usual(run) or _is_trunk_zero(run):
+    if _DATE.search(run.text, run.start, run.end) or is_called_reference(run.text, run.start):
+        return False
+    # Of a longer row of digits, only pairs that begin with 0 are told: the French way.
+    is_of_row = follows_digits(run.text, run.start) and run.shape != (2, 2, 2, 2, 2)
+    if not is_of_row and (_is_usual(run) or _is_trunk_zero(run)):
         return True
     return topic_before(run.text, run.start) == "phone"
 

@@ -12,30 +12,29 @@ from tokentrail.producers.redaction.credentials import (
     read_scheme,
     read_userinfo,
 )
-from tokentrail.producers.redaction.kinds import Finding
-from tokentrail.producers.redaction.lettered_ids import read_lettered_id
+from tokentrail.producers.redaction.engine import Search
+from tokentrail.producers.redaction.kinds import Finding, place_after
+from tokentrail.producers.redaction.lettered_ids import read_fiscal_code, read_lettered_id
 from tokentrail.producers.redaction.numbers import read_number
 from tokentrail.producers.redaction.phones import read_bracketed, read_international
 from tokentrail.producers.redaction.vendor_keys import PREFIXES, read_bot_token, read_jwt, read_vendor_key
 
-Suspect = Callable[[bytes, int], tuple[int, int]]
-"""Returns the span of the next candidate from a place on, or (-1, -1)."""
 _Reader = Callable[[bytes, int], Finding | None]
-_ESCAPE, _PERCENT, _AT = 0x5C, 0x25, 0x40
-_LONGEST_EMAIL_CANDIDATE_BYTES: Final = 5
+_ESCAPE, _PERCENT, _AT = b"\\%@"
+_LONGEST_CHARACTER_BYTES: Final = 4
 _HEAD_BYTES: Final = 3
 _WORD: Final = re.compile(rb"\w*")
 
 
-def scan(text: bytes, suspect: Suspect) -> list[Finding]:
+def scan(text: bytes, suspect: Search) -> list[Finding]:
     """Return the findings in order, none overlapping another.
 
     Linear in the text: every candidate is read within a bounded distance, or its bytes are passed over.
     """
     findings: list[Finding] = []
-    place = 0
+    place, length = 0, len(text)
     while True:
-        start, end = suspect(text, place)
+        start, end = suspect(text, place, length)
         if start < 0:
             return findings
         finding = _read(text, _begin(text, start), end)
@@ -70,23 +69,18 @@ def _begin(text: bytes, start: int) -> int:
 
 
 def _read(text: bytes, start: int, end: int) -> Finding:
-    if end - start <= _LONGEST_EMAIL_CANDIDATE_BYTES:
-        at = text.find(b"@", start + 1, end)
-        if at > 0 and text[start] != ord(":"):
-            return read_email(text, at)
+    at = text.find(b"@", start + 1, min(end, start + _LONGEST_CHARACTER_BYTES + 1))
+    if at > 0:
+        return read_userinfo(text, at) or read_email(text, at)
     first = text[start]
     if ord("0") <= first <= ord("9"):
-        return (
-            read_bot_token(text, start)
-            or (b":" in text[start:end] and read_ip6(text, start))
-            or read_number(text, start)
-        )
+        return (b":" in text[start:end] and _read_with_colon(text, start)) or read_number(text, start)
     for read in _BY_FIRST_BYTE.get(first) or _readers_of_word(text, start, end):
         finding = read(text, start)
         if finding is not None:
             return finding
     word = _WORD.match(text, start)
-    return Finding(start, max(start + 1, word.end() if word else 0), "")
+    return Finding(start, place_after(text, start, word.end() if word else 0), "")
 
 
 def _readers_of_word(text: bytes, start: int, end: int) -> tuple[_Reader, ...]:
@@ -94,6 +88,11 @@ def _readers_of_word(text: bytes, start: int, end: int) -> tuple[_Reader, ...]:
     if by_head is not None:
         return by_head
     return _IDENTIFIERS if text[end - 1] in _ID_ENDS else _NAMES
+
+
+def _read_with_colon(text: bytes, start: int) -> Finding:
+    found = read_bot_token(text, start) or read_ip6(text, start)
+    return found or Finding(start, text.index(b":", start), "")
 
 
 def _read_dashes(text: bytes, start: int) -> Finding | None:
@@ -107,7 +106,7 @@ def _skip_placeholder(text: bytes, start: int) -> Finding | None:
 _BY_FIRST_BYTE: Final[dict[int, tuple[_Reader, ...]]] = {
     ord("+"): (read_international,),
     ord("("): (read_bracketed,),
-    ord(":"): (read_userinfo, read_ip6),
+    ord(":"): (read_ip6,),
     ord("-"): (_read_dashes,),
     ord("["): (_skip_placeholder,),
     ord("?"): (read_query,),
@@ -115,9 +114,15 @@ _BY_FIRST_BYTE: Final[dict[int, tuple[_Reader, ...]]] = {
     ord(";"): (read_query,),
 }
 _NAMES: Final[tuple[_Reader, ...]] = (read_assignment, read_ip6)
-_IDENTIFIERS: Final[tuple[_Reader, ...]] = (read_lettered_id, read_ip6, read_vendor_key, read_assignment)
+_IDENTIFIERS: Final[tuple[_Reader, ...]] = (
+    read_lettered_id,
+    read_fiscal_code,
+    read_ip6,
+    read_assignment,
+    read_vendor_key,
+)
 _ID_ENDS: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-_KEYS: Final[tuple[_Reader, ...]] = (read_vendor_key, read_assignment, read_lettered_id, read_ip6)
+_KEYS: Final[tuple[_Reader, ...]] = (read_vendor_key, read_assignment, read_lettered_id, read_fiscal_code, read_ip6)
 _BY_HEAD: Final[dict[bytes, tuple[_Reader, ...]]] = {
     **dict.fromkeys(
         (
@@ -128,6 +133,7 @@ _BY_HEAD: Final[dict[bytes, tuple[_Reader, ...]]] = {
     ),
     b"eyJ": (read_jwt, read_assignment),
     **dict.fromkeys(
-        (b"bea", b"Bea", b"BEA", b"bas", b"Bas", b"BAS"), (read_scheme, read_lettered_id, read_assignment, read_ip6)
+        (b"bea", b"Bea", b"BEA", b"bas", b"Bas", b"BAS"),
+        (read_scheme, read_lettered_id, read_fiscal_code, read_assignment, read_ip6),
     ),
 }

@@ -31,9 +31,11 @@ _BODY: Final = re.compile(rb"[A-Za-z0-9_\-*]+(?:\.[A-Za-z0-9_\-*]+)*(?:={0,2}(?!
 _PIECE: Final = re.compile(rb"[A-Za-z0-9*]{6,}")
 _HEX_KEY: Final = re.compile(rb"SK[0-9a-f]{32}|key-[0-9a-f]{32}|(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}")
 _BOT: Final = re.compile(rb"\d{8,10}:AA[A-Za-z0-9_-]{32,34}")
+_NUMBER_BEFORE: Final = re.compile(rb"\d+\Z")
 _WEBHOOK: Final = re.compile(
     rb"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/_-]{12,}|discord(?:app)?\.com/api/webhooks/[A-Za-z0-9/_-]{20,}"
 )
+_SCHEME: Final = b"https://"
 _JWT: Final = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3}")
 
 
@@ -41,7 +43,8 @@ def read_vendor_key(text: bytes, start: int) -> Finding | None:
     """Return the vendor's key at `start`."""
     fixed = _HEX_KEY.match(text, start) or _WEBHOOK.match(text, start)
     if fixed and not is_word_at(text, fixed.end()):
-        return Finding(start, fixed.end(), API_KEY)
+        begin = start - len(_SCHEME) if text.startswith(_SCHEME, max(0, start - len(_SCHEME))) else start
+        return Finding(begin, fixed.end(), API_KEY)
     prefix = _PREFIX.match(text, start)
     if prefix is None:
         return None
@@ -54,9 +57,11 @@ def read_vendor_key(text: bytes, start: int) -> Finding | None:
 
 
 def read_bot_token(text: bytes, start: int) -> Finding | None:
-    """Return the Telegram bot's token at `start`: a number, a colon, 35 characters."""
-    token = _BOT.match(text, start)
-    return Finding(start, token.end(), API_KEY) if token and not is_word_at(text, token.end()) else None
+    """Return the Telegram bot's token whose number begins, or ends, at `start`: a number, a colon, 35 characters."""
+    number = _NUMBER_BEFORE.search(text, max(0, start - 10), start)
+    begin = number.start() if number else start
+    token = _BOT.match(text, begin)
+    return Finding(begin, token.end(), API_KEY) if token and not is_word_at(text, token.end()) else None
 
 
 def read_jwt(text: bytes, start: int) -> Finding | None:
