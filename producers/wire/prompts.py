@@ -34,7 +34,7 @@ def request_text(body: bytes, limit_chars: int | None) -> str:
         texts.append(text if left is None else text[:left])
         if left is not None:
             left -= len(text) + 1
-            if left <= 0:
+            if left < 0:
                 break
     return "\n".join(texts)
 
