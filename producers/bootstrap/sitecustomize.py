@@ -14,9 +14,11 @@ def _install() -> None:
 
         tokentrail.install()
     except Exception as error:  # noqa: BLE001 - whatever it is, the program must run
-        # No message: it might quote a setting.
+        # The message is not shown: it might quote a setting.
+        module = getattr(error, "name", None) if isinstance(error, ImportError) else None
+        what = f"{module} is missing" if module else f"{type(error).__name__} while loading"
         sys.stderr.write(
-            f"tokentrail: calls of this program are not recorded: {type(error).__name__} while loading. "
+            f"tokentrail: calls of this program are not recorded: {what}. "
             f"`{sys.executable} -c 'import tokentrail; tokentrail.install()'` says more.\n"
         )
 
