@@ -5,9 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from tokentrail.producers.answering import AnswerReading
-from tokentrail.producers.content import NO_CONTENT, Content
-from tokentrail.producers.describing import CaptureOptions, Describer, Description
 from tokentrail.producers.exchange import Exchange
 from tokentrail.producers.guard import guarded
 from tokentrail.producers.strictness import put_surely
@@ -15,7 +12,8 @@ from tokentrail.producers.strictness import put_surely
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tokentrail.producers.fingerprints import Fingerprints
+    from tokentrail.producers.answering import AnswerReading
+    from tokentrail.producers.describing import Describer, Description
     from tokentrail.producers.recorder import Recorder
     from tokentrail.producers.scribe import Scribe
 
@@ -29,20 +27,17 @@ class Capture:
     are read, texts redacted and events built by the scribe.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - made in one place
+    def __init__(
         self,
         recorder: Callable[[], Recorder],
-        fingerprints: Callable[[], Fingerprints],
+        describer: Callable[[], Describer],
         scribe: Callable[[], Scribe],
-        options: CaptureOptions | None = None,
-        content: Content = NO_CONTENT,
-        strict: bool = False,  # noqa: FBT001, FBT002 - a fact about the trail, given once
+        *,
+        strict: bool = False,
     ) -> None:
         self._find_recorder = recorder
-        self._find_fingerprints = fingerprints
+        self._make_describer = describer
         self._find_scribe = scribe
-        self._options = options or CaptureOptions()
-        self._content = content
         self.strict = strict
         """True: a call whose start cannot be recorded is not to be made; see `strictness`."""
         self._describer: Describer | None = None
@@ -66,8 +61,8 @@ class Capture:
 
     def _write_start(self, exchange: Exchange) -> None:
         describer = self._describer
-        if describer is None:
-            describer = self._describer = Describer(self._options, self._find_fingerprints(), self._content)
+        if describer is None:  # here, where no call waits: it brings every wire format with it
+            describer = self._describer = self._make_describer()
         description = describer.describe(exchange)
         exchange.description = description
         self._find_recorder().started(description.call, occurred_at_ns=exchange.began_ns, secrets=description.secrets)
@@ -95,9 +90,9 @@ class Capture:
 
     def _reading(self, exchange: Exchange) -> AnswerReading | None:
         description: Description | None = exchange.description
-        if description is None:
+        if description is None or self._describer is None:
             return None
         if description.answer is None:
-            description.answer = AnswerReading(exchange, description, self._find_fingerprints(), self._content)
+            description.answer = self._describer.begin_reading(exchange, description)
         reading: AnswerReading = description.answer
         return reading

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from tokentrail.errors import SettingsError
 from tokentrail.producers.capture import Capture
-from tokentrail.producers.content import Content
-from tokentrail.producers.describing import CaptureOptions
 from tokentrail.producers.fingerprints import default_fingerprints
-from tokentrail.producers.redaction.policy import ContentPolicy
 from tokentrail.producers.relays import read_relays
 from tokentrail.producers.trail import default_recorder, default_redactor, default_scribe, is_strict
 from tokentrail.settings import current_settings
@@ -18,9 +15,11 @@ from tokentrail.settings import current_settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from tokentrail.producers.describing import Describer
     from tokentrail.producers.recorder import Recorder
 
 ContentName = Literal["off", "preview", "full"]
+CONTENT_NAMES: Final = get_args(ContentName)
 
 
 def capture(  # noqa: PLR0913 - keywords only, one a label
@@ -51,19 +50,30 @@ def capture(  # noqa: PLR0913 - keywords only, one a label
         "user_id": user_id, "session_id": session_id, "department": department, "feature": feature,
         "request_source": request_source,
     }  # fmt: skip
-    options = CaptureOptions(
-        labels={name: value for name, value in given.items() if value is not None},
-        provider=provider,
-        relays=read_relays(relays),
+    describer = partial(
+        _make_describer,
+        {name: value for name, value in given.items() if value is not None},
+        provider,
+        read_relays(relays),
+        _content_name(content),
     )
     find_recorder = partial(default_recorder, service, environment) if recorder is None else lambda: recorder
     default_scribe()  # settings that cannot be used are told here, and not in the first call
-    return Capture(find_recorder, default_fingerprints, default_scribe, options, _content(content), is_strict())
+    return Capture(find_recorder, describer, default_scribe, strict=is_strict())
 
 
-def _content(name: ContentName | None) -> Content:
-    try:
-        policy = ContentPolicy(current_settings().content if name is None else name)
-    except ValueError:
-        raise SettingsError(f"content is {name!r}; it can be off, preview or full.") from None
-    return Content(policy, default_redactor)
+def _content_name(name: str | None) -> str:
+    if name is None:
+        return current_settings().content
+    if name not in CONTENT_NAMES:
+        raise SettingsError(f"content is {name!r}; it can be off, preview or full.")
+    return name
+
+
+def _make_describer(labels: dict[str, str], provider: str | None, relays: dict[str, str], content: str) -> Describer:
+    from tokentrail.producers.content import Content
+    from tokentrail.producers.describing import CaptureOptions, Describer
+    from tokentrail.producers.redaction.policy import ContentPolicy
+
+    options = CaptureOptions(labels=labels, provider=provider, relays=relays)
+    return Describer(options, default_fingerprints(), Content(ContentPolicy(content), default_redactor))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from tokentrail.producers.answering import AnswerReading
 from tokentrail.producers.calls import Call, Outcome, new_id
 from tokentrail.producers.fingerprints import Fingerprints, key_hint
 from tokentrail.producers.headers import Credentials, credentials_of, header_dict, header_text, retry_count_of
@@ -91,6 +92,10 @@ class Describer:
         return Description(
             call=call, outcome=outcome, secrets=credentials.secrets, wire=wire, began_ns=exchange.began_ns
         )
+
+    def begin_reading(self, exchange: Exchange, description: Description) -> AnswerReading:
+        """Return what reads the answer."""
+        return AnswerReading(exchange, description, self._fingerprints, self._content)
 
     def _call(
         self, exchange: Exchange, headers: dict[bytes, bytes], credentials: Credentials, read: RequestRead

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Final
 
 from tokentrail.errors import RecordingRefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from concurrent.futures import Future
 
     from tokentrail.producers.exchange import Exchange
     from tokentrail.producers.scribe import Scribe
@@ -20,6 +19,8 @@ WAIT_S: Final = 5.0
 
 def put_surely(scribe: Scribe, record: Callable[[], None]) -> Future[bool]:
     """Have the scribe record something, and return whether it came to be safe on the disk."""
+    from concurrent.futures import Future  # only here, and asyncio below: strict delivery is rare, an import is not
+
     recorded: Future[bool] = Future()
 
     def run() -> None:
@@ -57,6 +58,8 @@ def require_record(exchange: Exchange | None) -> None:
 
 async def require_record_async(exchange: Exchange | None) -> None:
     """As `require_record`; the event loop goes on meanwhile."""
+    import asyncio
+
     safe = False
     if exchange is not None and exchange.recorded is not None:
         try:

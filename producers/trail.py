@@ -4,20 +4,23 @@ import atexit
 import os
 import threading
 from functools import partial
+from typing import TYPE_CHECKING
 
 from tokentrail.producers.bus import Bus, open_bus
 from tokentrail.producers.calls import Call, Outcome
 from tokentrail.producers.recorder import Recorder
-from tokentrail.producers.redaction import Redactor
 from tokentrail.producers.scribe import Scribe
 from tokentrail.producers.strictness import require_commit
 from tokentrail.settings import current_settings
+
+if TYPE_CHECKING:
+    from tokentrail.producers.redaction import Redactor
 
 _lock = threading.RLock()
 _buses: list[Bus] = []
 _recorders: dict[tuple[str, str], Recorder] = {}
 _scribes: list["TrailScribe"] = []
-_redactors: list[Redactor] = []
+_redactors: list["Redactor"] = []
 _names: list[str | None] = [None, None]
 
 
@@ -98,7 +101,7 @@ def default_scribe() -> TrailScribe:
     return _scribes[0]
 
 
-def default_redactor() -> Redactor:
+def default_redactor() -> "Redactor":
     """Return the redactor with the user's own patterns, if there are any.
 
     Raises:
@@ -106,6 +109,8 @@ def default_redactor() -> Redactor:
     """
     with _lock:
         if not _redactors:
+            from tokentrail.producers.redaction import Redactor
+
             _redactors.append(Redactor(current_settings().redact))
         return _redactors[0]
 

@@ -20,9 +20,11 @@ from tokentrail.compose.demo.provider import write_prompt
 from tokentrail.compose.demo.tenants import TEAMS
 from tokentrail.producers.context import context
 from tokentrail.producers.httpx_client import httpx_client
+from tokentrail.producers.trail import default_scribe
 
 _THREADS: Final = 8
 _TELL_EVERY_S: Final = 0.25
+_RECORDED_S: Final = 30.0
 
 
 class LiveOutcome(msgspec.Struct, frozen=True):
@@ -84,6 +86,7 @@ class LiveTraffic:
             wait(made)
         for future in made:
             future.result()  # a mistake of the demo's own must not pass for a failed call
+        default_scribe().flush(_RECORDED_S)
         return LiveOutcome(self._count["ended"], self._count["failed"], dict(self._started))
 
     def _make(self, call: PlannedCall, stop: threading.Event) -> None:

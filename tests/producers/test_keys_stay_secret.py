@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tokentrail.producers import fingerprints
 from tokentrail.producers.calls import Call, Outcome
 from tokentrail.producers.capture import Capture
-from tokentrail.producers.describing import CaptureOptions
+from tokentrail.producers.content import NO_CONTENT
+from tokentrail.producers.describing import CaptureOptions, Describer
 from tokentrail.producers.fingerprints import Fingerprints, key_hint
 from tokentrail.producers.recorder import Recorder
 from tokentrail.producers.scribe import Scribe
@@ -35,7 +36,8 @@ def test_a_key_is_in_no_event_however_it_is_echoed(key: str, header: str, noise:
     recorder, scribe = Recorder(records.append), Scribe()
     scribe.close()  # from now on it works in the thread of whoever puts something
     options = CaptureOptions(labels={"feature": f"{noise}{key}"})
-    capture = Capture(lambda: recorder, lambda: Fingerprints(b"pepper"), lambda: scribe, options)
+    describer = Describer(options, Fingerprints(b"pepper"), NO_CONTENT)
+    capture = Capture(lambda: recorder, lambda: describer, lambda: scribe)
     value = f"Bearer {key}" if header == "authorization" else key
     body = b'{"model": "%s", "user": "%s"}' % (key.encode(), key.encode())
     headers = [(header.encode(), value.encode()), (b"User-Agent", key.encode()), (b"x-request-id", key.encode())]

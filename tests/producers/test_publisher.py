@@ -109,20 +109,20 @@ def test_children_forked_while_the_first_call_is_on_its_way_lose_nothing(setting
     program = """
 import os, sys, time
 from tokentrail.producers.calls import Call
-from tokentrail.producers.trail import default_publisher, default_recorder
-default_recorder().started(Call())
+from tokentrail.producers.trail import default_scribe, flush
+default_scribe().started(Call(), time.time_ns())
 children = []
 for _ in range(10):
     time.sleep(float(sys.argv[1]))  # the random moment
     child = os.fork()
     if not child:
-        default_recorder().started(Call())
-        os._exit(not default_publisher().flush(10))
+        default_scribe().started(Call(), time.time_ns())
+        os._exit(not flush(10))
     children.append(child)
-assert default_publisher().flush(10)
+assert flush(10)
 assert [os.waitpid(child, 0)[1] for child in children] == [0] * 10
 """
-    environ = worker_environ(settings)
+    environ = {**worker_environ(settings), "TOKENTRAIL_DELIVERY": "memory"}
     for number in range(5):
         pause = random.Random(number).uniform(0, 0.03)
         command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", program, str(pause)]
@@ -132,11 +132,15 @@ assert [os.waitpid(child, 0)[1] for child in children] == [0] * 10
 
 
 @pytest.mark.broker
-def test_a_program_that_ends_at_once_still_sends_its_last_events(settings: Settings) -> None:
+@pytest.mark.parametrize("delivery", ["memory", "spool"])
+def test_a_program_that_ends_at_once_still_sends_its_last_events(
+    settings: Settings, delivery: str, tmp_path: Path
+) -> None:
     program = """
 from tokentrail.producers.calls import Call
-from tokentrail.producers.trail import default_recorder
-default_recorder().started(Call(feature="last words"))
+import time
+from tokentrail.producers.trail import default_scribe
+default_scribe().started(Call(feature="last words"), time.time_ns())
 """
     environ = {
         **os.environ,
@@ -144,6 +148,8 @@ default_recorder().started(Call(feature="last words"))
             "127.0.0.1", "localhost"
         ),  # a name that must be looked up while exiting
         "TOKENTRAIL_TOPIC_PREFIX": settings.topic_prefix,
+        "TOKENTRAIL_DELIVERY": delivery,
+        "TOKENTRAIL_SPOOL": str(tmp_path),
     }
     done = subprocess.run([sys.executable, "-c", program], env=environ, capture_output=True, text=True, check=True)
 
