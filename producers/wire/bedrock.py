@@ -3,6 +3,7 @@
 Types: botocore `data/bedrock-runtime/*/service-2.json`; bodies: "Inference request parameters" in Bedrock's user guide.
 """
 
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -84,6 +85,7 @@ class Bedrock:
         return BedrockReader(billed=operation != "count_tokens", keep_text=keep_text)
 
 
+@lru_cache(maxsize=256)
 def _parts(endpoint: str) -> tuple[str | None, str]:
     """Return model and verb of `/model/<id>/<verb>`; an ARN has slashes of its own, encoded or not."""
     from urllib.parse import unquote

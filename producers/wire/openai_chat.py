@@ -158,7 +158,6 @@ class OpenAIChatReader:
         chunk = _chunk_of(payload)
         if chunk is None:
             return False
-        before = facts.output_size.chars
         self._take_head(chunk)
         if isinstance(chunk.x_groq, dict):
             self._take_groq(chunk.x_groq)
@@ -167,17 +166,19 @@ class OpenAIChatReader:
         spoke = False
         for choice in chunk.choices or ():
             spoke = self._take_choice(choice) or spoke
-        if spoke:
-            facts.has_content = True
-        return spoke or facts.output_size.chars > before
+        facts.has_content = facts.has_content or spoke
+        return spoke
 
     def _take_head(self, head: _Answer | _Chunk) -> None:
         facts = self.facts
         # Azure's first chunk, with the filter's verdict on the prompt, says "" for both.
-        facts.model = text_of(head.model) or facts.model
-        facts.provider_request_id = text_of(head.id) or facts.provider_request_id
-        facts.service_tier = text_of(head.service_tier) or facts.service_tier
-        if isinstance(head.usage, dict) and head.usage:
+        if head.id != facts.provider_request_id:  # once a stream: every chunk says the same again
+            facts.provider_request_id = text_of(head.id) or facts.provider_request_id
+        if head.model != facts.model:
+            facts.model = text_of(head.model) or facts.model
+        if head.service_tier != facts.service_tier:
+            facts.service_tier = text_of(head.service_tier) or facts.service_tier
+        if head.usage and isinstance(head.usage, dict):
             facts.provider_usage = head.usage
         if head.error:
             facts.error = error_of(head.error, head.code) or facts.error
@@ -211,27 +212,23 @@ class OpenAIChatReader:
 def take_delta(facts: AnswerFacts, delta: _Delta, index: int) -> bool:
     """Take what a message, or a piece of one, says; True if it says anything."""
     content = delta.content
-    if isinstance(content, str):
-        facts.say(content, index)
-    elif isinstance(content, list):  # Mistral's magistral answers in blocks
+    if isinstance(content, list):  # Mistral's magistral answers in blocks
         _take_blocks(facts, content, index)
-    facts.mutter(delta.reasoning_content or delta.reasoning)  # vLLM fills both, with the same
+    elif content:
+        facts.say(content, index)
+    thought = delta.reasoning_content or delta.reasoning  # vLLM fills both, with the same
+    if thought:
+        facts.mutter(thought)
     if delta.refusal:
         facts.say(delta.refusal, index)
-    for call in list_of(delta.tool_calls):
-        _take_function(facts, call.get("function") if isinstance(call, dict) else None)
-    _take_function(facts, delta.function_call)
+    called = delta.tool_calls or delta.function_call
+    if called:
+        for call in list_of(delta.tool_calls):
+            _take_function(facts, call.get("function") if isinstance(call, dict) else None)
+        _take_function(facts, delta.function_call)
     if isinstance(delta.audio, dict):
         facts.say(delta.audio.get("transcript"), index)
-    return bool(
-        content
-        or delta.reasoning_content
-        or delta.reasoning
-        or delta.tool_calls
-        or delta.refusal
-        or delta.function_call
-        or delta.audio
-    )
+    return bool(content or thought or called or delta.refusal or delta.audio)
 
 
 def _take_blocks(facts: AnswerFacts, blocks: list[Any], index: int) -> None:
