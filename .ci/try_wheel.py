@@ -22,6 +22,22 @@ assert not heavy, f"import tokentrail brings {heavy}"
 assert not bare, f"{bare} are importable without tokentrail in front"
 assert tokentrail.httpx_client
 """
+# What the command line does without the extras: the light commands work, the others say what they need.
+_BASE_COMMANDS = """
+import json, subprocess, sys
+from pathlib import Path
+def tokentrail(*arguments):
+    command = [Path(sys.executable).with_name("tokentrail"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+assert "doctor" in tokentrail("--help").stdout
+findings = json.loads(tokentrail("doctor", "--json", "--base-url", "http://127.0.0.1:1").stdout)["findings"]
+assert {"settings", "spool", "kafka"} <= {finding["about"] for finding in findings}, findings
+ran = tokentrail("run", "--", sys.executable, "-c", "import os; print(os.getpid())")
+assert ran.stdout.strip().isdigit() and not ran.stderr, ran
+refused = tokentrail("status")
+assert (refused.returncode, refused.stderr.count("\\n")) == (1, 1), refused
+assert "tokentrail[pipeline]" in refused.stderr, refused
+"""
 # What is read from the package at run time, each by the code that reads it.
 _PIPELINE_PROGRAM = """
 import sys
@@ -45,7 +61,9 @@ def main() -> None:
         directory = Path(name)
         wheel = _build(directory)
         _check_contents(wheel)
-        _run(_environment(directory / "base", str(wheel)), "-I", "-c", _BASE_PROGRAM, cwd=directory)
+        base = _environment(directory / "base", str(wheel))
+        _run(base, "-I", "-c", _BASE_PROGRAM, cwd=directory)
+        _run(base, "-I", "-c", _BASE_COMMANDS, cwd=directory)
         pipeline = _environment(directory / "pipeline", f"{wheel}[pipeline]")
         _run(pipeline, "-I", "-c", _PIPELINE_PROGRAM, cwd=directory)
         _run(pipeline.with_name("tokentrail"), "--help", cwd=directory)
