@@ -9,6 +9,7 @@ from tokentrail.producers.redaction.engine import compiled
 from tokentrail.producers.redaction.finder import placeholders
 from tokentrail.producers.redaction.kinds import KINDS, Finding
 
+_SAMPLE: Final = b" a.1 "
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 
@@ -38,7 +39,7 @@ def _checked(name: str, pattern: str, skip: str) -> Any:
         )
     try:
         alone = compiled(pattern)
-        matches_nothing = alone.fullmatch(b"") is not None
+        matches_nothing = any(match.start() == match.end() for match in alone.finditer(_SAMPLE))
     except ImportError:
         raise
     except Exception as error:

@@ -90,7 +90,7 @@ def read_bracketed(text: bytes, start: int) -> Finding | None:
             end = group.end()
         if len(digits) >= 10 and end and digits[:1] != b"0":
             break
-    trunk = _TRUNK_BEFORE.search(text, max(0, start - 3), start)
+    trunk = _TRUNK_BEFORE.search(text, max(0, start - 5), start)
     begin = start - len(trunk[1]) if trunk else start
     return Finding(begin, end, PHONE) if end and not is_called_reference(text, begin) else None
 

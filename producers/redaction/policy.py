@@ -9,6 +9,9 @@ if TYPE_CHECKING:
 _MARGIN_CHARS: Final = 1_024
 """Text read beyond what is kept: a card number or address that the limit cuts is recognised whole."""
 
+_FEWEST_CHARS: Final = 2_048
+"""A preview is not to be empty because a key stands first."""
+
 
 class ContentPolicy(StrEnum):
     """`off` keeps hashes only (the default), `preview` the beginning, `full` all that an event holds; both redacted."""
@@ -25,7 +28,7 @@ class ContentPolicy(StrEnum):
     @property
     def reading_chars(self) -> int:
         """How many characters of a text to read for it; a text cut shorter would be cut before it is redacted."""
-        return self.limit_chars + _MARGIN_CHARS if self.limit_chars else 0
+        return max(self.limit_chars + _MARGIN_CHARS, _FEWEST_CHARS) if self.limit_chars else 0
 
 
 def preview(text: str | None, redactor: "Redactor", policy: ContentPolicy) -> tuple[str | None, dict[str, int]]:

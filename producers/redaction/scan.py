@@ -44,9 +44,9 @@ def scan(text: bytes, suspect: Search) -> list[Finding]:
 
 
 def merge(found: list[Finding], more: list[Finding]) -> list[Finding]:
-    """Return both in order; findings that overlap become one, of the kind that begins first."""
+    """Return both in order; findings that overlap become one, of the kind that begins first, or is longer."""
     merged: list[Finding] = []
-    for finding in sorted(found + more):
+    for finding in sorted(found + more, key=lambda finding: (finding.start, -finding.end)):
         if finding.end > finding.start:
             _add(merged, finding)
     return merged
