@@ -1,14 +1,11 @@
 """The bus: this process's way to Kafka, by the setting `delivery`."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from tokentrail.producers.records import Record
+from tokentrail.producers.stats import BusCounts
 from tokentrail.settings import Settings
-
-if TYPE_CHECKING:
-    from tokentrail.producers.publisher import PublisherStats
-    from tokentrail.producers.spool.bus import SpoolStats
 
 
 class Bus(Protocol):
@@ -30,7 +27,7 @@ class Bus(Protocol):
         """Flush and stop; what is appended later is dropped. From any thread, once nothing is appended any more."""
         ...
 
-    def stats(self) -> "PublisherStats | SpoolStats":
+    def counts(self) -> BusCounts:
         """Return the counts so far. From any thread."""
         ...
 

@@ -8,7 +8,8 @@ import msgspec
 from msgspec.structs import replace
 
 from tokentrail.producers.calls import Call, Outcome, new_id
-from tokentrail.schemas.events import CallCompleted, CallStarted, Usage
+from tokentrail.producers.stats import ShimStats
+from tokentrail.schemas.events import CallCompleted, CallStarted, ProducerStats, Usage
 
 MAX_EVENT_BYTES: Final = 262_144
 """No event of ours is larger; readers accept four times as much."""
@@ -22,7 +23,11 @@ _MESSAGE_CHARS: Final = 1_000
 _MAX_ITEMS: Final = 128
 _CUT: Final = "…"
 PartT = TypeVar("PartT", bound=msgspec.Struct)
-_MODELS: Final[dict[type[msgspec.Struct], type[msgspec.Struct]]] = {Call: CallStarted, Outcome: CallCompleted}
+_MODELS: Final[dict[type[msgspec.Struct], type[msgspec.Struct]]] = {
+    Call: CallStarted,
+    Outcome: CallCompleted,
+    ShimStats: ProducerStats,
+}
 
 
 def mend(part: PartT) -> PartT:

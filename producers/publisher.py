@@ -16,6 +16,7 @@ from tokentrail.producers.delivery import ROUND_RECORDS, Delivery
 from tokentrail.producers.delivery_thread import DeliveryThread
 from tokentrail.producers.record_queue import RecordQueue
 from tokentrail.producers.records import Record
+from tokentrail.producers.stats import BusCounts
 from tokentrail.settings import Settings
 
 EXIT_DEADLINE_S: Final = 2.0
@@ -101,6 +102,13 @@ class Publisher:
             dropped=dict(queue.dropped + self._refused),
             retries=delivery.retries,
             last_error=delivery.last_error,
+        )
+
+    def counts(self) -> BusCounts:
+        """Return of the counts what every bus has."""
+        stats = self.stats()
+        return BusCounts(
+            published=stats.delivered, pending=stats.pending, dropped=stats.dropped, last_error=stats.last_error
         )
 
     def flush(self, timeout_s: float) -> bool:

@@ -16,8 +16,9 @@ from tokentrail.producers.calls import Call, Outcome, new_id
 from tokentrail.producers.mending import MAX_EVENT_BYTES, clean, mend, shrink
 from tokentrail.producers.records import EventHeaders, Outlet, Record
 from tokentrail.producers.scrubbing import holds_secret, scrub_part
+from tokentrail.producers.stats import ShimStats
 from tokentrail.schemas.decoding import Rejected, decode_event
-from tokentrail.schemas.events import COMPLETED, GENESIS_HASH, SCHEMA_VERSION, STARTED
+from tokentrail.schemas.events import COMPLETED, GENESIS_HASH, SCHEMA_VERSION, STARTED, STATS
 
 DROPPED_ATTRIBUTE: Final = "tokentrail.dropped_events"
 """Attribute of a completed event: how many earlier events of this producer its outlet had no room for."""
@@ -96,6 +97,10 @@ class Recorder:
         """Record how a call ended. `occurred_at` is the moment it ended; the keywords are as in `started`."""
         self._record(COMPLETED, call, outcome, self._moment(occurred_at, occurred_at_ns), secrets)
 
+    def stats_event(self, stats: ShimStats, *, occurred_at: datetime | None = None) -> None:
+        """Record what the shims of this process have done: a link in this producer's chain like any other."""
+        self._record(STATS, stats, None, self._moment(occurred_at, None), ())
+
     def stats(self) -> RecorderStats:
         """Return the counts so far."""
         return RecorderStats(recorded=self._seq, dropped=self._dropped, mended=self._mended, truncated=self._truncated)
@@ -137,7 +142,7 @@ class Recorder:
             finally:
                 self._busy = False
 
-    def _append(self, event_type: str, call: Call, outcome: Outcome | None, *rest: Any) -> None:
+    def _append(self, event_type: str, call: Call | ShimStats, outcome: Outcome | None, *rest: Any) -> None:
         moment, secrets = rest
         event_id = new_id()
         value = self._encode(self._head(event_type, event_id, moment), call, outcome, secrets)
@@ -166,7 +171,7 @@ class Recorder:
             f'{self._identity},"producer_seq":{self._seq + 1},"prev_hash":"{self._prev_hash}","occurred_at":"{moment}",'
         ).encode()
 
-    def _encode(self, head: bytes, call: Call, outcome: Outcome | None, secrets: tuple[str, ...]) -> bytes:
+    def _encode(self, head: bytes, call: Call | ShimStats, outcome: Outcome | None, secrets: tuple[str, ...]) -> bytes:
         """Encode, and read back as every consumer will: nothing that would be refused is ever sent."""
         if outcome is not None and self._dropped_unreported:
             attributes = {**(outcome.attributes or {}), DROPPED_ATTRIBUTE: str(self._dropped_unreported)}
@@ -191,14 +196,14 @@ class Recorder:
         return value
 
 
-def _join_without(secrets: tuple[str, ...], head: bytes, call: Call, outcome: Outcome | None) -> bytes:
+def _join_without(secrets: tuple[str, ...], head: bytes, call: Call | ShimStats, outcome: Outcome | None) -> bytes:
     scrub_part(call, secrets)
     if outcome is not None:
         scrub_part(outcome, secrets)
     return _join(head, call, outcome)
 
 
-def _join(head: bytes, call: Call, outcome: Outcome | None) -> bytes:
+def _join(head: bytes, call: Call | ShimStats, outcome: Outcome | None) -> bytes:
     # Building the event's own 50-field object first would cost three times as much as splicing its parts.
     if outcome is None:
         return head + _encode_json(call)[1:]

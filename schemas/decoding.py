@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from tokentrail.schemas.events import COMPLETED, SCHEMA_MAJOR, STARTED, WATERMARK, Event
+from tokentrail.schemas.events import COMPLETED, SCHEMA_MAJOR, STARTED, STATS, WATERMARK, Event
 
 MAX_EVENT_BYTES: Final = 1_048_576
 """Records above this are refused unread; the topic itself accepts up to 4 MiB, so that they can be named."""
@@ -37,7 +37,7 @@ class _Envelope(msgspec.Struct, gc=False):
 
 _decode_event: Callable[[bytes], Event] = msgspec.json.Decoder(Event).decode
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
-_KNOWN_TYPES = frozenset((STARTED, COMPLETED, WATERMARK))
+_KNOWN_TYPES = frozenset((STARTED, COMPLETED, STATS, WATERMARK))
 
 
 def decode_event(payload: bytes | None) -> Event | Rejected:

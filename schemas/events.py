@@ -17,6 +17,7 @@ SCHEMA_MAJOR = "1."
 STARTED = "llm.call.started"
 COMPLETED = "llm.call.completed"
 WATERMARK = "llm.watermark"
+STATS = "producer.stats"
 
 GENESIS_HASH = "0" * 64
 """`prev_hash` of a producer's first event."""
@@ -29,6 +30,7 @@ Sha256 = Annotated[str, Meta(min_length=64, max_length=64)]
 UtcTime = Annotated[datetime, Meta(tz=True)]
 Tokens = Annotated[int, Meta(ge=0, le=1_000_000_000)]
 Count = Annotated[int, Meta(ge=0, le=1_000_000_000)]
+Total = Annotated[int, Meta(ge=0, le=2**53)]
 Milliseconds = Annotated[float, Meta(ge=0, le=1e9)]
 
 
@@ -70,7 +72,7 @@ class Usage(msgspec.Struct, omit_defaults=True, frozen=True, gc=False, kw_only=T
     output_audio_tokens: Tokens | None = None
 
 
-class _Event(msgspec.Struct, omit_defaults=True, frozen=True, gc=False, kw_only=True, tag_field="type"):
+class _Envelope(msgspec.Struct, omit_defaults=True, frozen=True, gc=False, kw_only=True, tag_field="type"):
     """What every event of a producer carries; `prev_hash` is SHA-256 of the producer's previous event's bytes."""
 
     schema_version: Identifier
@@ -81,6 +83,11 @@ class _Event(msgspec.Struct, omit_defaults=True, frozen=True, gc=False, kw_only=
     occurred_at: UtcTime
     service: Label = ""
     environment: Label = ""
+
+
+class _Event(_Envelope, omit_defaults=True, frozen=True, gc=False, kw_only=True):
+    """What both events of a call carry."""
+
     call_id: Identifier
     logical_call_id: Label | None = None
     trace_id: Label | None = None
@@ -142,6 +149,29 @@ class CallCompleted(_Event, omit_defaults=True, frozen=True, gc=False, kw_only=T
     attributes: dict[Label, Text] | None = None
 
 
+class ProducerStats(_Envelope, omit_defaults=True, frozen=True, gc=False, kw_only=True, tag=STATS):
+    """What the shims of one process have done since it began; counts only grow, `pending` and `spool_bytes` do not.
+
+    A link in its producer's chain like any other event. It is no call: it is archived and counts for nothing else.
+    """
+
+    recorded: Total = 0
+    """Events that were numbered, chained and encoded."""
+    spooled: Total = 0
+    """Of these, written to the disk."""
+    published: Total = 0
+    """Of these, acknowledged by Kafka."""
+    pending: Total = 0
+    """Of these, on their way."""
+    dropped: dict[Label, Total] | None = None
+    """What will never arrive, by reason."""
+    faults: dict[Label, Total] | None = None
+    """What went wrong inside the shims, by what they were doing."""
+    spool_bytes: Total = 0
+    last_error: Label = ""
+    """What stands in the way of delivery; empty when nothing does."""
+
+
 class Watermark(
     msgspec.Struct, omit_defaults=True, frozen=True, gc=False, kw_only=True, tag_field="type", tag=WATERMARK
 ):
@@ -155,4 +185,4 @@ class Watermark(
     watermark: UtcTime
 
 
-Event = CallStarted | CallCompleted | Watermark
+Event = CallStarted | CallCompleted | ProducerStats | Watermark

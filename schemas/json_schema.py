@@ -10,7 +10,7 @@ import msgspec
 
 from tokentrail.schemas.alerts import Alert
 from tokentrail.schemas.dead_letters import DeadLetter
-from tokentrail.schemas.events import CallCompleted, CallStarted, Watermark
+from tokentrail.schemas.events import CallCompleted, CallStarted, ProducerStats, Watermark
 from tokentrail.schemas.rules import RuleFile
 from tokentrail.schemas.slices import SliceFrame
 
@@ -19,6 +19,7 @@ DOCUMENTS: Final[dict[str, Any]] = {
     "llm.call.started": CallStarted,
     "llm.call.completed": CallCompleted,
     "llm.watermark": Watermark,
+    "producer.stats": ProducerStats,
     "llm.slices.frame": SliceFrame,
     "llm.alert": Alert,
     "llm.dead-letter": DeadLetter,

@@ -31,6 +31,7 @@ from tokentrail.producers.spool.segments import Segments
 from tokentrail.producers.spool.shipping import Shipping
 from tokentrail.producers.spool.tail import Tail
 from tokentrail.producers.spool.writer import SpoolLimits, SpoolWriter, WriterLinks
+from tokentrail.producers.stats import BusCounts
 from tokentrail.settings import Settings
 
 EXIT_DEADLINE_S: Final = 2.0
@@ -187,6 +188,18 @@ class Spool:
             spool_bytes=segments.size_bytes if segments else 0,
             retries=shipping.delivery.retries if shipping else 0,
             last_error=last_error,
+        )
+
+    def counts(self) -> BusCounts:
+        """Return of the counts what every bus has."""
+        stats = self.stats()
+        return BusCounts(
+            spooled=stats.spooled,
+            published=stats.published,
+            pending=stats.pending,
+            dropped=stats.dropped,
+            spool_bytes=stats.spool_bytes,
+            last_error=stats.last_error,
         )
 
     def _begin(self) -> None:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from tokentrail.processors.pricing import PriceBook, Rates
 from tokentrail.processors.slicing import MAX_AHEAD_S, MAX_BEHIND_S
 from tokentrail.schemas.decoding import Rejected, decode_event
-from tokentrail.schemas.events import COMPLETED, STARTED, WATERMARK, CallCompleted, Watermark
+from tokentrail.schemas.events import COMPLETED, STARTED, STATS, WATERMARK, CallCompleted, ProducerStats, Watermark
 
 CLOCK_AHEAD_MS: Final = MAX_AHEAD_S * 1000
 CLOCK_BEHIND_MS: Final = MAX_BEHIND_S * 1000
@@ -149,6 +149,8 @@ def _read_events(
             stamps.append((_EPOCH, "", event.reason.value, 0))
         elif isinstance(event, Watermark):
             stamps.append((_storable(event.watermark), WATERMARK, "", 0))
+        elif isinstance(event, ProducerStats):
+            stamps.append((_storable(event.occurred_at), STATS, "", 0))
         else:
             stamps.append((_storable(event.occurred_at), STARTED, "", 0))
     return stamps, rates

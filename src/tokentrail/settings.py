@@ -73,6 +73,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Your own price list; it goes before the public one."""
     data: Path = Path("~/.local/share/tokentrail")
     """Data of the one-machine stack."""
+    content: Literal["off", "preview", "full"] = "off"
+    """What is kept of prompts and answers: nothing, 200 characters, or all, of the redacted text."""
+    redact: dict[str, str] = {}
+    """Patterns of your own (RE2) by name, redacted beside the built-in kinds; only in the file."""
     service: str = ""
     environment: str = ""
     key_pepper: str = ""

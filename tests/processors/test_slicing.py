@@ -3,6 +3,7 @@ from typing import Any
 
 import msgspec
 from call_log import START, make_call
+from ledger_log import stats_event
 
 from tokentrail.processors.frames import MAX_SLICES, pack_frames
 from tokentrail.processors.slicing import ClosedSlices, PartitionSlicer, RecordBatch
@@ -61,6 +62,13 @@ def test_a_clock_ten_years_off_is_flagged_and_moves_no_watermark() -> None:
     assert slicer.counts.clock_suspect == 3
     assert closed is not None
     assert closed.closed_through == START_S - 2
+
+
+def test_statistics_of_a_producer_are_no_call_and_no_rejection() -> None:
+    slicer = _slicer()
+    said = stats_event(START + timedelta(seconds=1)), START + timedelta(seconds=1)
+    _add(slicer, _call(1, START), said, _call(2, START))
+    assert (slicer.counts.records, slicer.counts.rejected, slicer.counts.calls) == (3, 0, 2)
 
 
 def test_a_watermark_record_closes_a_quiet_partition() -> None:

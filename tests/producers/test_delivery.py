@@ -54,4 +54,4 @@ def test_a_thread_with_the_id_of_a_quiet_one_is_heard(caplog: pytest.LogCaptureF
     left.set()
     thread.join()
 
-    assert [record.message for record in caplog.records] == ["heard"]
+    assert [record.message for record in caplog.records if record.name == LOGGER.name] == ["heard"]

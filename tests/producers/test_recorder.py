@@ -15,8 +15,9 @@ from tokentrail.producers.calls import Call, Outcome
 from tokentrail.producers.mending import MAX_EVENT_BYTES
 from tokentrail.producers.recorder import DROPPED_ATTRIBUTE, Recorder
 from tokentrail.producers.records import Record
+from tokentrail.producers.stats import ShimStats
 from tokentrail.schemas.decoding import decode_event
-from tokentrail.schemas.events import GENESIS_HASH, CallCompleted, CallStarted, Usage
+from tokentrail.schemas.events import GENESIS_HASH, CallCompleted, CallStarted, ProducerStats, Usage
 
 ENVELOPE = {
     "schema_version", "event_id", "producer_id", "producer_seq", "prev_hash", "occurred_at", "service", "environment",
@@ -49,6 +50,28 @@ outcomes = st.fixed_dictionaries({"status": anything}, optional=dict.fromkeys(Ou
 def test_descriptions_and_events_have_the_same_fields() -> None:
     assert set(Call.__struct_fields__) == set(CallStarted.__struct_fields__) - ENVELOPE
     assert {*Call.__struct_fields__, *Outcome.__struct_fields__} == set(CallCompleted.__struct_fields__) - ENVELOPE
+
+
+def test_statistics_are_a_link_of_the_chain_within_their_schema_whatever_they_say() -> None:
+    records: list[Record] = []
+    recorder = Recorder(records.append, service="checkout")
+    recorder.started(Call())
+    recorder.stats_event(ShimStats(recorded=1, dropped={"disk_full": 3}, spool_bytes=77, last_error="away"))
+    recorder.stats_event(ShimStats(last_error="\ud800" * 900, faults={"x" * 900: -1}))
+    recorder.started(Call())
+
+    said, cut = (decode_event(record.value) for record in records[1:3])
+    assert isinstance(said, ProducerStats)
+    assert (said.producer_seq, said.service, said.recorded) == (2, "checkout", 1)
+    assert (said.dropped, said.spool_bytes, said.last_error) == ({"disk_full": 3}, 77, "away")
+    assert isinstance(cut, ProducerStats)
+    assert cut.prev_hash == sha256(records[1].value).hexdigest()
+    last = read(records[3])
+    assert (last.producer_seq, last.prev_hash) == (4, sha256(records[2].value).hexdigest())
+
+
+def test_statistics_and_their_event_have_the_same_fields() -> None:
+    assert set(ShimStats.__struct_fields__) == set(ProducerStats.__struct_fields__) - ENVELOPE
 
 
 @given(st.lists(st.tuples(calls, st.none() | outcomes), max_size=6))

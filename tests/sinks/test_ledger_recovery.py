@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from ledger_log import Record, block_of, completed, encode, offsets, rows, started
+from ledger_log import Record, block_of, completed, encode, offsets, rows, started, stats_event
 
 from tokentrail.errors import EngineError
 from tokentrail.processors.pricing import PriceBook
@@ -105,7 +105,15 @@ def test_what_landed_already_is_not_written_again(settings: Settings, tables: Le
 
 def test_a_record_is_archived_whatever_it_is(settings: Settings, tables: LedgerTables) -> None:
     watermark = encode(Watermark(schema_version="1.0", watermark=datetime(2026, 3, 1, tzinfo=UTC)))
-    strange = [b"\xff\xfe", b"[]", b"null", completed(3).replace(b'"1.0"', b'"2.0"'), None, watermark]
+    strange = [
+        b"\xff\xfe",
+        b"[]",
+        b"null",
+        completed(3).replace(b'"1.0"', b'"2.0"'),
+        None,
+        watermark,
+        stats_event(datetime(2026, 3, 2, tzinfo=UTC)),
+    ]
     tables.insert(block_of(0, strange))
     held = rows(
         settings, "SELECT event_type, rejection, payload_sha256 = SHA256(payload) FROM event_log ORDER BY kafka_offset"
@@ -117,11 +125,15 @@ def test_a_record_is_archived_whatever_it_is(settings: Settings, tables: LedgerT
         "unsupported_version",
         "empty",
         "",
+        "",
     ]
-    assert held[-1][0] == "llm.watermark"
+    assert [row[0] for row in held[-2:]] == ["llm.watermark", "producer.stats"]
     assert all(row[2] for row in held)
-    assert rows(settings, "SELECT toString(occurred_at) FROM event_log WHERE event_type != ''") == [
-        ("2026-03-01 00:00:00.000000",)
+    assert rows(
+        settings, "SELECT toString(occurred_at) FROM event_log WHERE event_type != '' ORDER BY kafka_offset"
+    ) == [
+        ("2026-03-01 00:00:00.000000",),
+        ("2026-03-02 00:00:00.000000",),
     ]
     assert offsets(settings, "calls") == {}
 

@@ -20,7 +20,7 @@ from tokentrail.cli.pipeline import app
 from tokentrail.errors import EngineError, TokentrailError
 from tokentrail.processors.pricing import PriceBook
 from tokentrail.processors.pricing_public import PublicPrices
-from tokentrail.schemas.events import GENESIS_HASH, CallCompleted, CallStarted, Usage
+from tokentrail.schemas.events import GENESIS_HASH, CallCompleted, CallStarted, ProducerStats, Usage
 from tokentrail.schemas.topics import CALLS
 from tokentrail.settings import Settings, current_settings
 from tokentrail.sinks.clickhouse.connection import connect
@@ -45,6 +45,21 @@ def completed(number: int, **fields: Any) -> bytes:
         "usage": Usage(input_tokens=1000, output_tokens=100),
     }
     return encode(CallCompleted(**{**values, **fields}))
+
+
+def stats_event(at: datetime) -> bytes:
+    return encode(
+        ProducerStats(
+            schema_version="1.0",
+            event_id="event-stats",
+            producer_id="producer-0",
+            producer_seq=1,
+            prev_hash=GENESIS_HASH,
+            occurred_at=at,
+            recorded=7,
+            dropped={"disk_full": 1},
+        )
+    )
 
 
 def started(number: int) -> bytes:
