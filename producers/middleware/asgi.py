@@ -28,7 +28,7 @@ class ASGIMiddleware:
     the address is the peer's, and the header, which anybody can write, is not looked at.
 
     Headers can be made up by whoever sends them: take user and session from one only where a proxy of yours sets it.
-    Lifespan, messages and exceptions pass untouched. Costs about 20 µs a request, waits for nothing, raises nothing.
+    Lifespan, messages and exceptions pass untouched. Costs some 40 µs a request, waits for nothing, raises nothing.
 
         app.add_middleware(tokentrail.ASGIMiddleware, user="x-user-id", trusted_hops=1)
     """

@@ -1,7 +1,7 @@
 """What a web request says about who sent it: headers and the peer's address, as labels. Knows no server interface."""
 
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Final
 
 _MAX_CHARS: Final = 500
@@ -13,6 +13,15 @@ _BROWSER: Final = "mozilla/"
 _TRACE_PARENT_PARTS: Final = 4
 _TRACE_ID_CHARS: Final = 32
 _HEX: Final = frozenset("0123456789abcdef")
+_MAPPED: Final = "::ffff:"
+_PRIVATE: Final = tuple(
+    ip_network(network)
+    for network in (
+        "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8",
+        "fc00::/7", "fe80::/10", "::1/128",
+    )
+)  # fmt: skip
+"""RFC 1918, 6598, 3927, 4193, 4291. `is_private` of the standard library also holds for addresses in examples."""
 
 
 def client_address(peer: str | None, forwarded_for: Sequence[str], trusted_hops: int) -> str | None:
@@ -22,6 +31,8 @@ def client_address(peer: str | None, forwarded_for: Sequence[str], trusted_hops:
     entries was written by whoever sent the request and is not looked at. A request that did not come through all those
     proxies, or an entry that is no address, leaves the peer.
     """
+    if peer is not None and peer.startswith(_MAPPED) and "." in peer:  # IPv4 on a socket for both: one client, one name
+        peer = peer.removeprefix(_MAPPED)
     if trusted_hops <= 0 or not forwarded_for:
         return peer
     entries = [entry.strip() for value in forwarded_for for entry in value.split(",")]
@@ -53,7 +64,7 @@ def is_private(address: str | None) -> bool:
         found = ip_address(address or "")
     except ValueError:
         return False
-    return found.is_private or found.is_loopback
+    return any(found in network for network in _PRIVATE)
 
 
 def trace_of_parent(traceparent: str | None) -> str | None:

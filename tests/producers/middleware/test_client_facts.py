@@ -43,6 +43,11 @@ def test_address_of_the_client_is_what_the_trusted_proxies_say(
     assert client_address("10.0.0.1", forwarded_for, hops) == address
 
 
+def test_an_ipv4_peer_has_one_name_whatever_the_servers_socket() -> None:
+    assert client_address("::ffff:192.0.2.7", [], 0) == client_address("192.0.2.7", [], 0) == "192.0.2.7"
+    assert client_address("2001:db8::1", [], 0) == "2001:db8::1"
+
+
 @given(st.lists(st.text()), st.integers(1, 3))
 def test_what_a_client_writes_before_the_trusted_entries_changes_nothing(forged: list[str], hops: int) -> None:
     added = [f"198.51.100.{number}" for number in range(hops)]
@@ -107,7 +112,16 @@ def test_a_program_in_the_own_network_is_internal_only_where_proxies_are_told_of
 
 @pytest.mark.parametrize(
     ("address", "private"),
-    [("10.1.2.3", True), ("127.0.0.1", True), ("fd00::1", True), ("8.8.8.8", False), ("", False), (None, False)],
+    [
+        ("10.1.2.3", True),
+        ("127.0.0.1", True),
+        ("fd00::1", True),
+        ("::1", True),
+        ("203.0.113.9", False),
+        ("2001:db8::1", False),
+        ("", False),
+        (None, False),
+    ],
 )
 def test_private_addresses_are_known(address: str | None, *, private: bool) -> None:
     assert is_private(address) is private
