@@ -1,10 +1,15 @@
 """What is known of a provider: its name, its hosts, and what it speaks."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from tokentrail.producers.wire.reading import WireFormat
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tokentrail.producers.wire.reading import WireFormat
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
