@@ -119,28 +119,36 @@ class Orphanage:
     """Finds the orphans below a root, one at a time."""
 
     def __init__(
-        self, root: Path, destination: Destination, *, max_age_s: float, grace_s: float = GRACE_S,
+        self,
+        root: Path,
+        takes: Callable[[Destination], bool],
+        *,
+        max_age_s: float = float("inf"),
+        grace_s: float = GRACE_S,
         clock: Callable[[], float] = time.time,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._root = root
-        self._destination = destination
+        self._takes = takes
         self._max_age_s = max_age_s
         self._grace_s = grace_s
         self._clock = clock
         self.too_old = 0
         """Records that were deleted because of their age."""
-        self.foreign = 0
+        self.foreign: list[Path] = []
         """Directories seen last time that are meant for another broker or topic."""
+        self.held: list[Path] = []
+        """Directories seen last time that a process holds."""
         self.rest_s: float | None = None
         """In how many seconds a directory will have rested that has not yet; None: there is none."""
 
     def adopt(self) -> Iterator[Orphan]:
         """Yield each directory of a dead process that has something to ship; the others are tidied up on the way."""
         self.rest_s = None
-        self.foreign = 0
+        self.foreign, self.held = [], []
         for path in list_directories(self._root):
             directory = take_directory(path)
             if directory is None:
+                self.held.append(path)
                 continue
             rest_s = directory.touched_s + self._grace_s - self._clock()
             if 0 < rest_s <= self._grace_s:
@@ -163,8 +171,9 @@ class Orphanage:
             directory.release()
             return None
         self.too_old += orphan.expire(self._clock() - self._max_age_s)
-        if not orphan.is_empty and self._destination.takes(directory.destination):
+        if not orphan.is_empty and self._takes(directory.destination):
             return orphan
-        self.foreign += not orphan.is_empty
+        if not orphan.is_empty:
+            self.foreign.append(directory.path)
         orphan.leave()
         return None

@@ -241,7 +241,7 @@ class Spool:
         segments = Segments(directory.path)
         tail = Tail(segments)
         links = WriterLinks(on_drop=self._on_drop, others_bytes=lambda: size_of_others(root))
-        orphanage = Orphanage(root, destination, max_age_s=options.limits.max_age_s, grace_s=options.grace_s)
+        orphanage = Orphanage(root, destination.takes, max_age_s=options.limits.max_age_s, grace_s=options.grace_s)
         if options.kafka:
             links = msgspec.structs.replace(links, offer=tail.offer)
             own = Consignment(directory, segments, tail, CursorFile(directory.path).read())

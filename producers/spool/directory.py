@@ -42,8 +42,12 @@ class Destination(msgspec.Struct, frozen=True):
     """Bootstrap servers; empty: none was known."""
 
     def takes(self, other: "Destination") -> bool:
-        """Tell whether records that were meant for `other` may be shipped here."""
+        """Tell whether records that were meant for `other` may be shipped here without anybody saying so."""
         return self.topic == other.topic and other.kafka in {"", self.kafka}
+
+    def takes_on_demand(self, other: "Destination") -> bool:
+        """Tell whether they may be shipped here if somebody says so: the broker may have another address by now."""
+        return self.topic == other.topic
 
 
 class SpoolDirectory:
@@ -185,7 +189,7 @@ def take_directory(path: Path) -> SpoolDirectory | None:
     if not is_same:  # removed while we waited for nobody
         os.close(lock)
         return None
-    return SpoolDirectory(path, lock, _read_destination(path))
+    return SpoolDirectory(path, lock, read_destination(path))
 
 
 def size_of_others(root: Path) -> int:
@@ -200,7 +204,8 @@ def size_of_others(root: Path) -> int:
     return size_bytes
 
 
-def _read_destination(path: Path) -> Destination:
+def read_destination(path: Path) -> Destination:
+    """Return where a directory's records are meant to go; an empty topic if it does not say."""
     try:
         return msgspec.json.decode((path / _DESTINATION_NAME).read_bytes(), type=Destination)
     except (OSError, msgspec.MsgspecError, UnicodeDecodeError):

@@ -18,7 +18,9 @@ from tokentrail.compose.environ import worker_environ
 from tokentrail.producers.calls import Call, Outcome
 from tokentrail.producers.recorder import Recorder
 from tokentrail.producers.records import Record
+from tokentrail.producers.spool.adoption import Orphanage
 from tokentrail.producers.spool.bus import Spool, SpoolOptions
+from tokentrail.producers.spool.directory import Destination, take_directory
 from tokentrail.settings import Settings
 
 SENT = Outcome(status="SUCCESS")
@@ -184,26 +186,22 @@ def test_what_a_process_without_broker_left_is_for_any_broker(settings: Settings
     kept = Spool(options(settings, root, kafka=""))
     record_calls(Recorder(kept.append), kept, 5)
     kept.close()
-    from tokentrail.producers.spool.adoption import Orphanage
-    from tokentrail.producers.spool.directory import Destination
-
     topic = settings.topic("llm.calls")
-    here = Orphanage(root, Destination(topic, "127.0.0.1:9092"), max_age_s=60, grace_s=0)
-    elsewhere = Orphanage(root, Destination("other", "127.0.0.1:9092"), max_age_s=60, grace_s=0)
+    here = Orphanage(root, Destination(topic, "127.0.0.1:9092").takes, grace_s=0)
+    elsewhere = Orphanage(root, Destination("other", "127.0.0.1:9092").takes, grace_s=0)
 
     assert list(elsewhere.adopt()) == []
-    assert elsewhere.foreign == 1
+    assert elsewhere.foreign == directories(root)
     (orphan,) = here.adopt()
     assert orphan.segments.committed == 5
     orphan.leave()
 
 
 def test_a_living_process_keeps_its_directory_and_a_killed_one_does_not(root: Path) -> None:
-    from tokentrail.producers.spool.directory import take_directory
-
     program = """
 import os, sys, time
 from tokentrail.producers.records import Record
+from tokentrail.producers.spool.adoption import Orphanage
 from tokentrail.producers.spool.bus import Spool
 from tokentrail.settings import Settings
 from pathlib import Path

@@ -57,7 +57,7 @@ def write_spool(root: Path, settings: Settings, count: int) -> Path:
 
 def adopt(root: Path, settings: Settings) -> Orphan:
     destination = Destination(settings.topic("llm.calls"), settings.kafka)
-    (orphan,) = Orphanage(root, destination, max_age_s=60, grace_s=0).adopt()
+    (orphan,) = Orphanage(root, destination.takes, grace_s=0).adopt()
     return orphan
 
 
