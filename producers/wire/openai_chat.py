@@ -92,7 +92,7 @@ class OpenAIChat:
     def operation(self, endpoint: str) -> str | None:
         """Return the operation; a stored completion that is only fetched is no new one."""
         path = endpoint.rstrip("/")
-        if path.endswith("/chat/completions"):
+        if path.endswith(("/chat/completions", "/agents/completions")):  # the latter is Mistral's
             return "chat"
         if path.endswith("/completions"):
             return "text_completion"

@@ -26,12 +26,23 @@ _ENDINGS: Final = (
     ("/audio/speech", "speech"),
     ("/moderations", "moderation"),
     ("/rerank", "rerank"),
+    ("/decisions", "decision"),
+    ("/classifications", "classify"),
+    ("/ocr", "ocr"),
+    ("/videos", "video_generation"),
+    ("/conversations", "conversations"),
     ("/batches", "create_batch"),
     ("/files", "files"),
     ("/models", "list_models"),
 )
-_INSIDE: Final = (("/batches/", "retrieve_batch"), ("/files/", "files"), ("/models/", "list_models"))
-_FREE: Final = frozenset(("create_batch", "retrieve_batch", "files", "list_models"))
+_INSIDE: Final = (
+    ("/conversations/", "conversations"),  # Mistral's: a conversation is continued at its own path
+    ("/batches/", "retrieve_batch"),
+    ("/files/", "files"),
+    ("/models/", "list_models"),
+    ("/videos/", "retrieve_video"),
+)
+_FREE: Final = frozenset(("create_batch", "retrieve_batch", "files", "list_models", "retrieve_video"))
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -47,6 +58,7 @@ class _Answer(msgspec.Struct, gc=False):
     code: Any = None
     text: Any = None
     delta: Any = None
+    content: Any = None
 
 
 _answer_of: Final = LenientDecoder(_Answer)
@@ -120,6 +132,7 @@ class OpenAIMediaReader:
         if event is None:
             return False
         self._take_usage(event)
+        facts.model = text_of(event.model) or facts.model
         kind = event.type if isinstance(event.type, str) else ""
         if event.error:
             facts.error = error_of(event.error, event.code)
@@ -129,8 +142,7 @@ class OpenAIMediaReader:
             facts.ended = True
             facts.has_content = True
         elif kind.endswith((".delta", ".partial_image")):
-            if kind == "transcript.text.delta":
-                facts.say(event.delta)
+            facts.say(event.delta if kind == "transcript.text.delta" else event.content)
             facts.has_content = True
             return True
         return False

@@ -117,6 +117,8 @@ def test_upload_tells_model_stream_and_prompt() -> None:
         ("/v1/files/file-1/content", "files"),
         ("/v1/batches/batch_1", "retrieve_batch"),
         ("/v1/models/gpt-5", "list_models"),
+        ("/v1/agents/completions", "chat"),
+        ("/v1/decisions", "decision"),
         ("/v1/threads/thread_1/messages", None),
         ("/v1/messages", "chat"),
         ("/v1/messages/count_tokens", "count_tokens"),
