@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from contextvars import ContextVar, Token
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Self, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypedDict, TypeVar, Unpack, overload
 
 import msgspec
 
+from tokentrail.errors import RecordingRefusedError
 from tokentrail.producers.attempts import attempt_number
 from tokentrail.producers.calls import Call, Outcome, new_id
 from tokentrail.producers.context import context, current_attributes, current_labels
@@ -16,7 +16,9 @@ from tokentrail.producers.exception_facts import describe_exception
 from tokentrail.producers.fingerprints import default_fingerprints, key_hint
 from tokentrail.producers.guard import guarded
 from tokentrail.producers.http_status import status_of_code
+from tokentrail.producers.scrubbing import scrub_part
 from tokentrail.producers.stepping import wrap_function
+from tokentrail.producers.strictness import refuse
 from tokentrail.producers.suppression import recording_here, suppressed
 from tokentrail.schemas.events import Status, Usage, UsageSource
 
@@ -24,19 +26,27 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-    from tokentrail.producers.call_outlet import CallOutlet
-
 FunctionT = TypeVar("FunctionT", bound="Callable[..., Any]")
 _STARTING: Final = guarded("recording the start of a call")
 _NOTING: Final = guarded("noting what a call used")
 _ENDING: Final = guarded("recording the end of a call")
 
 
+class CallScribe(Protocol):
+    """Takes described calls and returns at once, or with strict delivery when the start is safe on the disk."""
+
+    def started(self, call: Call, occurred_at_ns: int) -> None:
+        """Take a call that is about to be made."""
+
+    def completed(self, call: Call, outcome: Outcome, occurred_at_ns: int) -> None:
+        """Take a call that has ended."""
+
+
 class CallOptions(TypedDict, total=False):
     """What `tokentrail.call` and `tokentrail.audited` take. All keywords, all optional.
 
     The labels (from `user_id` on) go before those of `tokentrail.context`. Of `api_key` only the fingerprint, the
-    prefix and the last four characters are recorded. `outlet` takes the
+    prefix and the last four characters are recorded. `scribe` takes the
     calls in place of this process's trail.
     """
 
@@ -54,7 +64,7 @@ class CallOptions(TypedDict, total=False):
     feature: str | None
     request_source: str | None
     attributes: Mapping[str, str] | None
-    outlet: CallOutlet
+    scribe: CallScribe
 
 
 class call:  # noqa: N801 - reads as a noun in a sentence: `with tokentrail.call(model=…) as call:`
@@ -62,7 +72,8 @@ class call:  # noqa: N801 - reads as a noun in a sentence: `with tokentrail.call
 
     The status comes from the exception that leaves the block, which goes on untouched, or from `http_status_code`;
     without either it is SUCCESS. Transports inside the block record nothing, and neither does a `call` inside another:
-    one call is one record. Recording returns at once, does no I/O and raises nothing.
+    one call is one record. Recording returns at once, does no I/O and raises nothing; with strict delivery it waits for
+    the disk, and raises RecordingRefusedError in place of a call that cannot be recorded.
 
         with tokentrail.call(provider="acme", model="acme-1", user_id="u-17") as call:
             answer = acme.complete(prompt)
@@ -88,7 +99,7 @@ class call:  # noqa: N801 - reads as a noun in a sentence: `with tokentrail.call
         self.attributes: dict[str, str] = {}
         self._options = options
         self._call: Call | None = None
-        self._outlet: CallOutlet | None = None
+        self._scribe: CallScribe | None = None
         self._secrets = _secrets(options)
         self._outcome = Outcome(status=Status.SUCCESS)
         self._mark = _Mark(self)
@@ -142,34 +153,55 @@ class call:  # noqa: N801 - reads as a noun in a sentence: `with tokentrail.call
         self.__exit__(kind, error, traceback)
 
     def begin(self) -> None:
-        """Record the start. For `audited`; a block does this by itself."""
-        self._call = self._outlet = None
+        """Record the start. For `audited`; a block does this by itself.
+
+        Raises:
+            RecordingRefusedError: the delivery is strict, and the start could not be recorded.
+        """
+        if suppressed():
+            return
+        self._call = self._scribe = None
         self._outcome = Outcome(status=Status.SUCCESS)
-        with _STARTING:
-            if not suppressed():
-                described = _describe(self._options, self._outcome)
-                outlet = self._options.get("outlet") or _default_outlet()
-                outlet.started(described, self._time_ns(), self._secrets)
-                self._call, self._outlet = described, outlet
+        try:
+            described = _describe(self._options, self._outcome)
+            self._scrub(described)
+            scribe = self._options.get("scribe") or _default_scribe()
+            scribe.started(described, self._time_ns())
+            self._call, self._scribe = described, scribe
+        except RecordingRefusedError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a guard would swallow the refusal as well
+            _STARTING.note(error)
+            strict = False
+            with _STARTING:
+                strict = _is_strict()
+            if strict:
+                refuse(None)
         self._began = self._monotonic()
 
     def end(self, error: BaseException | None) -> None:
         """Record the end. For `audited`; a block does this by itself."""
-        described, outlet = self._call, self._outlet
-        if described is None or outlet is None:
+        described, scribe = self._call, self._scribe
+        if described is None or scribe is None:
             return
-        self._call = self._outlet = None
+        self._call = self._scribe = None
         with _ENDING:
             outcome = self._outcome
             outcome.latency_ms = self._elapsed_ms()
             with _NOTING:
                 self._conclude(outcome, error)
-            outlet.completed(described, outcome, self._time_ns(), self._secrets)
+            self._scrub(outcome)
+            scribe.completed(described, outcome, self._time_ns())
 
     @property
     def recorded(self) -> bool:
         """Whether this object records the call now: not before its start, after its end, or inside another call."""
         return self._call is not None
+
+    def _scrub(self, part: Call | Outcome) -> None:
+        """Take out the key: of one that looks like none, nobody behind us could know that it is one."""
+        if self._secrets:
+            scrub_part(part, self._secrets)
 
     def _elapsed_ms(self) -> float:
         return (self._monotonic() - self._began) * 1000
@@ -218,7 +250,7 @@ class _Mark:
 
     def __enter__(self) -> None:
         # Where the start could not be recorded, or a call around this one is, nothing is taken from anybody.
-        if self._marked.recorded:
+        if self._marked.recorded and self._token is None:
             self._recording.__enter__()
             self._token = _current.set(self._marked)
 
@@ -318,9 +350,14 @@ def _secrets(options: CallOptions) -> tuple[str, ...]:
 _LABEL_OPTIONS: Final = ("user_id", "session_id", "department", "team", "feature", "request_source", "attributes")
 
 
-@cache
-def _default_outlet() -> CallOutlet:
-    # Late: the trail brings the publisher with it, which who has an outlet of his own does not need.
-    from tokentrail.producers.call_outlet import TrailOutlet
+def _default_scribe() -> CallScribe:
+    # Late: the trail brings the spool with it, which who has a scribe of his own does not need.
+    from tokentrail.producers.trail import default_scribe
 
-    return TrailOutlet()
+    return default_scribe()
+
+
+def _is_strict() -> bool:
+    from tokentrail.producers.trail import is_strict
+
+    return is_strict()

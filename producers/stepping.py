@@ -14,7 +14,7 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
 class Run(Protocol):
-    """One run of a function, from its first step to its end. Nothing here may raise."""
+    """One run of a function, from its first step to its end. Nothing here may raise, but `began` to prevent it."""
 
     @property
     def step(self) -> AbstractContextManager[object]:

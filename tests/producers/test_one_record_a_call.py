@@ -7,7 +7,7 @@ import httpx2
 import pytest
 
 import tokentrail
-from tokentrail.producers import call_outlet
+from tokentrail.producers import trail as process
 from tokentrail.producers.captures import capture
 from tokentrail.producers.retry import retrying
 from tokentrail.producers.transport import wrap_transport
@@ -20,7 +20,7 @@ URL = "https://api.openai.com/v1/chat/completions"
 @pytest.fixture
 def own(trail: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """This process's own trail, kept in memory."""
-    monkeypatch.setattr(call_outlet, "default_recorder", lambda: trail.recorder)
+    monkeypatch.setattr(process, "default_recorder", lambda *_: trail.recorder)
     return trail
 
 
