@@ -27,8 +27,8 @@ _HEX_BACKWARDS: Final = re.compile(rb"[0-9A-Fa-f:]*")
 _IP6_LIMIT_BYTES: Final = 45
 _VERSION_NAME: Final = (
     r"(?i)(?:\b(?:version|versi(?:o|ó)n|versione|vers?\.?|v|released?|build|firmware|section|chapter|clause|figure|table|"
-    r"abschnitt|kapitel|rev\.?|revision|upgraded? to|updated? to|assembly|dll|jdk|kernel|oid)|版本|§|[=<>~^!]=|[~^])"
-    r"[\s:='\"(]{0,3}\z|[A-Za-z][\w.+-]*[/@_-]v?\z"
+    r"abschnitt|kapitel|rev\.?|revision|upgraded? to|updated? to|assembly|dll|jdk|kernel|oid)|版本|§)"
+    r"[\s:='\"(]{0,3}\z|[A-Za-z][\w.+-]*[/@_-]v?\z|[\w\]][=~<>!]=\z|[~<>]=\s?\z|[~^]\z"
 )
 _VERSION_WINDOW_BYTES: Final = 32
 

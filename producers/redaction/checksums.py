@@ -4,8 +4,18 @@
 
 from typing import Final
 
-_DOUBLED: Final = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+_DOUBLED: Final = bytes.maketrans(b"0123456789", bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)))
 _VERHOEFF_PERMUTATION: Final = (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)
+_PERMUTED: Final = [list(range(10))]
+for _ in range(7):
+    _PERMUTED.append([_VERHOEFF_PERMUTATION[number] for number in _PERMUTED[-1]])
+_DIHEDRAL: Final = [
+    [
+        (left + right) % 5 + right // 5 * 5 if left < 5 else (left - right) % 5 + (1 - right // 5) * 5
+        for right in range(10)
+    ]
+    for left in range(10)
+]
 _DNI_LETTERS: Final = "TRWAGMYFPDXBNJZSQVHLCKE"
 _FISCAL_ODD: Final = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)
 _RESIDENT_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
@@ -13,8 +23,9 @@ _RESIDENT_WEIGHTS: Final = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 
 def luhn_holds(digits: str) -> bool:
     """Payment cards: ISO/IEC 7812-1, annex B."""
-    numbers = [int(digit) for digit in digits]
-    return (sum(numbers[-1::-2]) + sum(_DOUBLED[number] for number in numbers[-2::-2])) % 10 == 0
+    codes = digits.encode()
+    plain, doubled = codes[-1::-2], codes[-2::-2].translate(_DOUBLED)
+    return (sum(plain) - 48 * len(plain) + sum(doubled)) % 10 == 0
 
 
 def iban_holds(iban: str) -> bool:
@@ -26,17 +37,8 @@ def verhoeff_holds(digits: str) -> bool:
     """Indian Aadhaar numbers: Verhoeff's scheme in the dihedral group D5."""
     check = 0
     for place, digit in enumerate(reversed(digits)):
-        number = int(digit)
-        for _ in range(place % 8):
-            number = _VERHOEFF_PERMUTATION[number]
-        check = _dihedral_product(check, number)
+        check = _DIHEDRAL[check][_PERMUTED[place % 8][int(digit)]]
     return check == 0
-
-
-def _dihedral_product(left: int, right: int) -> int:
-    if left < 5:
-        return (left + right) % 5 + (5 if right >= 5 else 0)
-    return (left - right) % 5 + (0 if right >= 5 else 5)
 
 
 def insee_holds(number: str, key: str) -> bool:

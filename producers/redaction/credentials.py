@@ -25,20 +25,17 @@ SECRET_NAMES: Final = (
 _NAME: Final = (
     f"(?P<password>{'|'.join(PASSWORD_NAMES)}|pass(?=[\"'\\s]{{0,3}}[=:]))|(?P<secret>{'|'.join(SECRET_NAMES)})"
 )
-_BETWEEN: Final = rb"[\"'\\`*\])]{0,4}(?P<sign>\s{0,3}(?:=>|:=|[:=>]|\xef\xbc\x9a)\s{0,3}|[ \t]{1,3})"
-_ASSIGNMENT: Final = re.compile(
-    rb"(?:"
-    + _NAME.encode()
-    + rb")(?:\s+(?:[a-z]{1,12}\s+){0,3}(?:is|was|ist|lautet|est|es|\xc3\xa9)(?=[\s:])|\xe6\x98\xaf)?"
-    + _BETWEEN
-    + rb"(?P<scheme>(?:bearer|basic|token)\s+)?(?P<quote>\\*[\"'`]{1,3})?",
-    re.IGNORECASE,
-)
+_SIGN: Final = rb"[\"'\\`*\])]{0,4}(?P<sign>\s{0,3}(?:=>|:=|[:=>]|\xef\xbc\x9a)\s{0,3}|[ \t]{1,3})"
+_VERB: Final = rb"(?:\s+(?:[a-z]{1,12}\s+){0,3}(?:is|was|ist|lautet|est|es|\xc3\xa9)(?=[\s:])|\xe6\x98\xaf)"
+_OPENING: Final = rb"(?P<scheme>(?:bearer|basic|token)\s+)?(?P<quote>\\*[\"'`]{1,3})?"
+_ASSIGNED: Final = re.compile(rb"(?:" + _NAME.encode() + rb")" + _SIGN + _OPENING, re.IGNORECASE)
+_SAID: Final = re.compile(rb"(?:" + _NAME.encode() + rb")" + _VERB + _SIGN + _OPENING, re.IGNORECASE)
+_SAID_WITHIN_BYTES: Final = 64
 _VALUE_LIMIT: Final = 512
 _QUOTED: Final = re.compile(rb"[^\"'`\\\r\n]{1,512}")
 _BARE: Final = re.compile(rb"[^\s\"'`\\<>,;&|(){}\[\]]{1,512}")
 _BARE_PASSWORD: Final = re.compile(rb"[^\s\"'`\\<>,;&]{1,512}")
-_SPOKEN: Final = re.compile(rb"\s+(?:is|was|ist|lautet|est|es)\s|\xe6\x98\xaf", re.IGNORECASE)
+_SPOKEN: Final = re.compile(rb"\s+(?:is|was|ist|lautet|est|es|\xc3\xa9)[\s:]|\xe6\x98\xaf", re.IGNORECASE)
 _TOKEN_CHARS: Final = re.compile(rb"[A-Za-z0-9_\-.+/=~%:]{1,512}")
 _NO_VALUE: Final = re.compile(
     rb"(?:none|null|nil|true|false|undefined|empty|required|optional|string|str|bytes|text|hidden|redacted|removed|changeme|"
@@ -56,17 +53,26 @@ _QUERY: Final = re.compile(
 )
 _URL_END: Final = re.compile(rb"[\s\"'<>\\]")
 _AUTHORITY: Final = re.compile(rb"[^\s\"'<>\\/?#]*")
-_PORT: Final = re.compile(rb"\d{1,5}(?:[/?#,;.)\]])")
+_PORT: Final = re.compile(rb"\d{1,5}/")
 _PEM_BEGIN: Final = re.compile(rb"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_END: Final = re.compile(rb"-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----")
 _PEM_BODY: Final = re.compile(rb"(?:[A-Za-z0-9+/=\s]|\\[nrt])*")
 _PEM_LIMIT_BYTES: Final = 16_384
-_UUID_CHARS: Final = 36
+_DIGITS: Final = b"0123456789"
+_DIGIT: Final = re.compile(rb"[0-9]")
+_LETTER: Final = re.compile(rb"[A-Za-z]")
+_LOOK_BYTES: Final = 64
+
+
+def _named(text: bytes, start: int) -> re.Match[bytes] | None:
+    if _SPOKEN.search(text, start, start + _SAID_WITHIN_BYTES) and (said := _SAID.match(text, start)):
+        return said
+    return _ASSIGNED.match(text, start)
 
 
 def read_assignment(text: bytes, start: int) -> Finding | None:
     """Return the value that a name of a password or a secret gives at `start`; the name stays."""
-    named = _ASSIGNMENT.match(text, start)
+    named = _named(text, start)
     if named is None:
         return None
     begin = named.end()
@@ -108,11 +114,7 @@ def _read_password(text: bytes, begin: int, named: re.Match[bytes], *, is_loose:
 
 
 def _is_password(written: bytes) -> bool:
-    return (
-        any(48 <= byte <= 57 for byte in written)
-        or any(byte in b"!@#$%^&*+=?~-_" for byte in written)
-        or written.isalpha()
-    )
+    return _DIGIT.search(written) is not None or any(byte in b"!@#$%^&*+=?~-_" for byte in written) or written.isalpha()
 
 
 def read_scheme(text: bytes, start: int) -> Finding | None:
@@ -127,7 +129,7 @@ def read_scheme(text: bytes, start: int) -> Finding | None:
     value = run["value"]
     if run["bearer"].lower() == b"basic":
         return Finding(begin, run.end(), SECRET) if _is_basic(value) else None
-    is_random = any(48 <= byte <= 57 for byte in value) or (len(value) >= 24 and not value.islower())
+    is_random = _DIGIT.search(value) or (len(value) >= 24 and not value.islower())
     return Finding(begin, run.end(), SECRET) if is_random else None
 
 
@@ -182,11 +184,10 @@ def read_private_key(text: bytes, start: int) -> Finding | None:
 
 def _is_secret(value: bytes) -> bool:
     """Return whether a value looks random: letters and digits mixed, or both cases and long; no words, no dates."""
-    plain = value.strip(b".:-_=")
-    digits = sum(48 <= byte <= 57 for byte in plain)
-    letters = sum(65 <= byte <= 90 or 97 <= byte <= 122 for byte in plain)
-    if len(plain) < 12 or not letters:
+    plain = value[:_LOOK_BYTES].strip(b".:-_=")
+    digits = len(plain) - len(plain.translate(None, _DIGITS))
+    if len(plain) < 12 or not _LETTER.search(plain):
         return len(plain) >= 24 and digits == len(plain)
     if digits >= 2:
         return True
-    return len(plain) >= 20 and not plain.islower() and not plain.isupper() and b" " not in plain
+    return len(plain) >= 20 and not plain.islower() and not plain.isupper()

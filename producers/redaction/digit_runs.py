@@ -25,20 +25,10 @@ class DigitRun(NamedTuple):
     digits: str
 
 
-def prefixes_of(text: bytes, start: int) -> list[DigitRun]:
-    """Return the run of digits that begins at `start`, at most eight groups, cut after each group; longest first."""
+def groups_of(text: bytes, start: int) -> list[tuple[int, int]]:
+    """Return where the groups of the run of digits that begins at `start` are, at most eight."""
     run = _RUN.match(text, start)
-    if run is None:
-        return []
-    prefixes: list[DigitRun] = []
-    shape: tuple[int, ...] = ()
-    digits = ""
-    for group in _GROUP.finditer(text, start, run.end()):
-        digits += group[0].decode()
-        shape += (len(group[0]),)
-        prefixes.append(DigitRun(text, start, group.end(), shape, digits))
-    prefixes.reverse()
-    return prefixes
+    return [group.span() for group in _GROUP.finditer(text, start, run.end())] if run else [(start, start + 1)]
 
 
 def is_word_at(text: bytes, index: int) -> bool:

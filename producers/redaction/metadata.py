@@ -36,14 +36,16 @@ def redact_secrets(text: str, replacement: str | None = None) -> str:
 
 def _without_secrets(text: str, replacement: str | None) -> str:
     from tokentrail.producers.redaction import finder
-    from tokentrail.producers.redaction.redactor import replaced
+    from tokentrail.producers.redaction.redactor import find_near, replaced
     from tokentrail.producers.redaction.scan import scan
 
     pattern = finder.credentials()
     encoded = text.encode("utf-8", "replace")
+    findings = scan(encoded, pattern)
     for _ in range(_MOST_PASSES):
-        findings = [finding for finding in scan(encoded, pattern) if finding.kind != EMAIL]
+        findings = [finding for finding in findings if finding.kind != EMAIL]
         if not findings:
             break
-        encoded = replaced(encoded, findings, replacement)
+        encoded, places = replaced(encoded, findings, replacement)
+        findings = find_near(encoded, pattern, places)
     return encoded.decode("utf-8", "replace")

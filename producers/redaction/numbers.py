@@ -2,6 +2,7 @@
 
 # ruff: noqa: PLR2004 - the numbers are lengths and ranges of published formats
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -12,8 +13,8 @@ from tokentrail.producers.redaction.digit_runs import (
     comes_from,
     follows_digits,
     goes_on,
+    groups_of,
     is_word_at,
-    prefixes_of,
     separators_of,
 )
 from tokentrail.producers.redaction.kinds import CARD, NATIONAL_ID, PHONE, Finding, place_after
@@ -22,24 +23,40 @@ from tokentrail.producers.redaction.nearby_words import is_called_reference, top
 from tokentrail.producers.redaction.phones import is_bare_phone, is_grouped_phone, read_international
 
 _Judge = Callable[[DigitRun], bool]
+_IP4_DOTS: Final = 3
+_IP4_DOTS_WITHIN: Final = 12
+_LETTER: Final = re.compile(rb"[A-Za-z]")
+_LETTER_WITHIN: Final = 20
+"""The longest lettered number with its spaces."""
+_FOUR_MORE: Final = re.compile(rb"[ -]\d{4}(?!\d)")
+_PHONE_DIGITS: Final = range(9, 13)
 
 
 def read_number(text: bytes, start: int) -> Finding:
     """Return what the number beginning at `start` is; without a kind, the end of its first group of digits."""
-    for read in (read_ip4, read_lettered_number):
-        finding = read(text, start)
-        if finding is not None:
-            return finding
-    if text.startswith(b"00", start) and (phone := read_international(text, start)):
-        return phone
-    prefixes = prefixes_of(text, start)
-    for run in prefixes:
-        if is_word_at(text, run.end) or text[run.end : run.end + 1] == b"@":
+    before_groups = _read_before_groups(text, start)
+    if before_groups is not None:
+        return before_groups
+    groups = groups_of(text, start)
+    shape = tuple(end - begin for begin, end in groups)
+    for size in range(len(shape), 0, -1):
+        end = groups[size - 1][1]
+        judges = _judges_of(shape[:size])
+        if not judges or is_word_at(text, end) or text[end : end + 1] == b"@":
             continue
-        for kind, judge in _judges_of(run.shape):
+        run = DigitRun(text, start, end, shape[:size], b"".join([text[a:b] for a, b in groups[:size]]).decode())
+        for kind, judge in judges:
             if judge(run):
-                return Finding(start, run.end, kind)
-    return Finding(start, place_after(text, start, prefixes[-1].end), "")
+                return Finding(start, end, kind)
+    return Finding(start, place_after(text, start, groups[0][1]), "")
+
+
+def _read_before_groups(text: bytes, start: int) -> Finding | None:
+    if text.count(b".", start, start + _IP4_DOTS_WITHIN) >= _IP4_DOTS and (address := read_ip4(text, start)):
+        return address
+    if _LETTER.search(text, start, start + _LETTER_WITHIN) and (lettered := read_lettered_number(text, start)):
+        return lettered
+    return read_international(text, start) if text.startswith(b"00", start) else None
 
 
 def _is_card(run: DigitRun) -> bool:
@@ -72,7 +89,7 @@ def _is_ssn(run: DigitRun) -> bool:
     if area in ("000", "666") or group == "00" or serial == "0000" or run.digits in ("078051120", "219099999"):
         return False
     if run.shape == (9,):
-        return topic_before(run.text, run.start) == "ssn"
+        return not _is_part(run) and topic_before(run.text, run.start) == "ssn"
     return len(separators_of(run)) == 1 and not _is_part(run) and not is_called_reference(run.text, run.start)
 
 
@@ -95,7 +112,7 @@ def _is_cpf(run: DigitRun) -> bool:
 
 
 def _is_bsn(run: DigitRun) -> bool:
-    return topic_before(run.text, run.start) == "bsn" and checksums.bsn_holds(run.digits)
+    return checksums.bsn_holds(run.digits) and topic_before(run.text, run.start) == "bsn"
 
 
 def _is_aadhaar(run: DigitRun) -> bool:
@@ -103,8 +120,7 @@ def _is_aadhaar(run: DigitRun) -> bool:
         return False
     if run.shape == (12,):
         return topic_before(run.text, run.start) == "aadhaar"
-    following = prefixes_of(run.text, run.end + 1) if run.text[run.end : run.end + 1] in (b" ", b"-") else []
-    is_longer = (following and following[-1].shape == (4,)) or follows_digits(run.text, run.start)
+    is_longer = _FOUR_MORE.match(run.text, run.end) or follows_digits(run.text, run.start)
     return not is_longer and not _is_part(run) and not is_called_reference(run.text, run.start)
 
 
@@ -153,4 +169,7 @@ _GROUPED: Final = ((PHONE, is_grouped_phone),)
 
 
 def _judges_of(shape: tuple[int, ...]) -> tuple[tuple[str, _Judge], ...]:
-    return _BY_SHAPE.get(shape) or (_GROUPED if len(shape) > 1 else ())
+    judges = _BY_SHAPE.get(shape)
+    if judges is not None:
+        return judges
+    return _GROUPED if len(shape) > 1 and sum(shape) in _PHONE_DIGITS else ()

@@ -2,13 +2,17 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tokentrail.errors import RedactionError
 from tokentrail.producers.redaction.kinds import Finding, placeholder
 
+if TYPE_CHECKING:
+    from tokentrail.producers.redaction.engine import Search
+
 _MOST_PASSES: Final = 4
-"""A text is gone through again while something is found: a replacement can bring to light what stood beside it."""
+"""Around a replacement is searched again while something is found: it can bring to light what stood beside it."""
+_NEAR_BYTES: Final = 160
 
 
 class Redacted(NamedTuple):
@@ -31,7 +35,6 @@ class Redactor:
             from tokentrail.producers.redaction.own_patterns import own_finder
 
             self._find_own = own_finder(extra)
-        self._pattern: Any = None
 
     def redact(self, text: str) -> Redacted:
         """Return the text with `[kind]` in place of each finding. Linear in the text; twice gives the same as once.
@@ -47,37 +50,56 @@ class Redactor:
                 "If google-re2 is missing, install it."
             ) from None
 
-    def _redact(self, text: str) -> Redacted:
-        encoded = text.encode("utf-8", "replace")
-        counts: Counter[str] = Counter()
-        for _ in range(_MOST_PASSES):
-            findings = self._find(encoded)
-            if not findings:
-                break
-            counts.update(finding.kind for finding in findings)
-            encoded = replaced(encoded, findings)
-        if not counts and len(encoded) >= len(text):
-            return Redacted(encoded.decode(), {})
-        return Redacted(encoded.decode("utf-8", "replace"), dict(counts))
-
     def find(self, encoded: bytes) -> list[Finding]:
         """Return what one pass over a text in UTF-8 finds, in order and not overlapping."""
-        return self._find(encoded)
-
-    def _find(self, encoded: bytes) -> list[Finding]:
         from tokentrail.producers.redaction import finder
         from tokentrail.producers.redaction.scan import merge, scan
 
         found = scan(encoded, finder.everything())
         return merge(found, self._find_own(encoded)) if self._find_own else found
 
+    def _redact(self, text: str) -> Redacted:
+        encoded = text.encode("utf-8", "replace")
+        counts: Counter[str] = Counter()
+        findings = self.find(encoded)
+        for _ in range(_MOST_PASSES):
+            if not findings:
+                break
+            counts.update(finding.kind for finding in findings)
+            encoded, places = replaced(encoded, findings)
+            findings = self._find_near(encoded, places)
+        return Redacted(encoded.decode("utf-8", "replace"), dict(counts))
 
-def replaced(encoded: bytes, findings: list[Finding], replacement: str | None = None) -> bytes:
-    """Return the bytes with a placeholder, or the replacement, in each finding's place."""
+    def _find_near(self, encoded: bytes, places: list[int]) -> list[Finding]:
+        from tokentrail.producers.redaction import finder
+
+        return self.find(encoded) if self._find_own else find_near(encoded, finder.everything(), places)
+
+
+def replaced(encoded: bytes, findings: list[Finding], replacement: str | None = None) -> tuple[bytes, list[int]]:
+    """Return the bytes with a placeholder, or the replacement, in each finding's place; and where these are."""
     pieces: list[bytes] = []
-    last = 0
+    places: list[int] = []
+    last = length = 0
     for start, end, kind in findings:
-        pieces += (encoded[last:start], (replacement or placeholder(kind)).encode())
+        places.append(length + start - last)
+        written = (replacement or placeholder(kind)).encode()
+        pieces += (encoded[last:start], written)
+        length += start - last + len(written)
         last = end
     pieces.append(encoded[last:])
-    return b"".join(pieces)
+    return b"".join(pieces), places
+
+
+def find_near(encoded: bytes, suspect: "Search", places: list[int]) -> list[Finding]:
+    """Return what is found around the places, in order."""
+    from tokentrail.producers.redaction.scan import merge, scan
+
+    findings: list[Finding] = []
+    begin = stop = 0
+    for place in places:
+        if place - _NEAR_BYTES > stop:
+            findings += scan(encoded, suspect, begin, stop)
+            begin = place - _NEAR_BYTES
+        stop = min(len(encoded), place + _NEAR_BYTES)
+    return merge(findings, scan(encoded, suspect, begin, stop))

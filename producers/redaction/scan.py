@@ -26,13 +26,13 @@ _HEAD_BYTES: Final = 3
 _WORD: Final = re.compile(rb"\w*")
 
 
-def scan(text: bytes, suspect: Search) -> list[Finding]:
-    """Return the findings in order, none overlapping another.
+def scan(text: bytes, suspect: Search, begin: int = 0, stop: int | None = None) -> list[Finding]:
+    """Return the findings in order, none overlapping another; those that are suspected from `begin` to `stop`.
 
     Linear in the text: every candidate is read within a bounded distance, or its bytes are passed over.
     """
     findings: list[Finding] = []
-    place, length = 0, len(text)
+    place, length = begin, len(text) if stop is None else stop
     while True:
         start, end = suspect(text, place, length)
         if start < 0:
@@ -87,7 +87,7 @@ def _readers_of_word(text: bytes, start: int, end: int) -> tuple[_Reader, ...]:
     by_head = _BY_HEAD.get(text[start : start + _HEAD_BYTES])
     if by_head is not None:
         return by_head
-    return _IDENTIFIERS if text[end - 1] in _ID_ENDS else _NAMES
+    return _IDENTIFIERS if _DIGIT.search(text, start, end) else _NAMES
 
 
 def _read_with_colon(text: bytes, start: int) -> Finding:
@@ -114,6 +114,7 @@ _BY_FIRST_BYTE: Final[dict[int, tuple[_Reader, ...]]] = {
     ord(";"): (read_query,),
 }
 _NAMES: Final[tuple[_Reader, ...]] = (read_assignment, read_ip6)
+_DIGIT: Final = re.compile(rb"[0-9]")
 _IDENTIFIERS: Final[tuple[_Reader, ...]] = (
     read_lettered_id,
     read_fiscal_code,
@@ -121,7 +122,6 @@ _IDENTIFIERS: Final[tuple[_Reader, ...]] = (
     read_assignment,
     read_vendor_key,
 )
-_ID_ENDS: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _KEYS: Final[tuple[_Reader, ...]] = (read_vendor_key, read_assignment, read_lettered_id, read_fiscal_code, read_ip6)
 _BY_HEAD: Final[dict[bytes, tuple[_Reader, ...]]] = {
     **dict.fromkeys(

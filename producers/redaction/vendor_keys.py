@@ -24,8 +24,12 @@ _NEEDS: Final[dict[str, int]] = {
     "aio_": 24, "fw_": 16, "phc_": 30, "phx_": 30, "ntn_": 30, "pypi-": 24, "npm_": 30, "hf_": 20, "SG.": 20,
 }  # fmt: skip
 """Fewest characters after prefixes that are also parts of ordinary names."""
+_UNMISTAKABLE: Final = frozenset(
+    prefix.encode() for prefix in PREFIXES if len(prefix) >= 4 and prefix not in _NEEDS and prefix != "hvs."
+)
+"""After these, 20 characters that are not all small letters are a key, however few digits they have."""
 _FEWEST: Final = 8
-_LOOK_BYTES: Final = 256
+_LOOK_BYTES: Final = 128
 _PREFIX: Final = re.compile("|".join(sorted(map(re.escape, PREFIXES), key=len, reverse=True)).encode())
 _BODY: Final = re.compile(rb"[A-Za-z0-9_\-*]+(?:\.[A-Za-z0-9_\-*]+)*(?:={0,2}(?![A-Za-z0-9]))")
 _PIECE: Final = re.compile(rb"[A-Za-z0-9*]{6,}")
@@ -50,7 +54,10 @@ def read_vendor_key(text: bytes, start: int) -> Finding | None:
         return None
     fewest = _NEEDS.get(prefix[0].decode(), _FEWEST)
     looked_at = _BODY.match(text, prefix.end(), prefix.end() + _LOOK_BYTES)
-    if looked_at is None or len(looked_at[0]) < fewest or not _is_random(looked_at[0]):
+    if looked_at is None or len(looked_at[0]) < fewest:
+        return None
+    is_plain = prefix[0] in _UNMISTAKABLE and len(looked_at[0]) >= 20 and not looked_at[0].islower()
+    if not is_plain and not _is_random(looked_at[0]):
         return None
     body = _BODY.match(text, prefix.end())
     return Finding(start, body.end() if body else looked_at.end(), API_KEY)
@@ -81,7 +88,7 @@ def _is_random(body: bytes) -> bool:
     for piece in _PIECE.findall(body):
         if b"****" in piece:
             return True
-        digits = sum(48 <= byte <= 57 for byte in piece)
+        digits = len(piece) - len(piece.translate(None, b"0123456789"))
         if digits and (digits < len(piece) or len(piece) >= 10):
             return True
         if len(piece) >= 16 and not piece.islower() and not piece.isupper():

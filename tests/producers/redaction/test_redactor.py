@@ -19,7 +19,7 @@ PLANTED = [
     for kind in ("email", "card", "iban", "resident_id", "ip", "jwt", "api_key", "private_key", "webhook")
     for _ in range(25)
 ]
-NEIGHBOURS = st.text(st.characters(exclude_categories=("L", "N", "Cs"), exclude_characters="_@"), max_size=12)
+NEIGHBOURS = st.text(st.characters(exclude_categories=("L", "N", "Cs"), exclude_characters="_@~^<>"), max_size=12)
 
 
 @pytest.mark.parametrize(
@@ -90,6 +90,7 @@ def test_lone_surrogates_are_replaced() -> None:
 
 
 @given(st.text())
+@settings(deadline=None)
 @example("\ud800\udfff\x00[email")
 @example("p=x" * 9)
 def test_any_text_is_redacted_and_twice_is_as_once(text: str) -> None:
@@ -101,14 +102,14 @@ ALPHABET = st.text(string.digits + " .-/()+@:=_[]\\%" + "abkseyJDEXT", max_size=
 
 
 @given(ALPHABET)
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 def test_texts_of_telling_characters_too(text: str) -> None:
     once = redactor.redact(text)
     assert redactor.redact(once.text) == (once.text, {})
 
 
 @given(st.sampled_from(PLANTED), NEIGHBOURS, NEIGHBOURS, st.text(max_size=30), st.text(max_size=30))
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_a_planted_secret_never_survives(
     planted: tuple[str, str], before: str, after: str, head: str, tail: str
 ) -> None:
