@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import time
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any, Final, Protocol, Self, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack, overload
 
 import msgspec
 
 from tokentrail.errors import RecordingRefusedError
-from tokentrail.producers.attempts import attempt_number
-from tokentrail.producers.calls import Call, Outcome, new_id
-from tokentrail.producers.context import context, current_attributes, current_labels
+from tokentrail.producers.call_options import CallOptions, CallScribe, Tokens, describe_call, secrets_of
+from tokentrail.producers.calls import Call, Outcome
 from tokentrail.producers.exception_facts import describe_exception
-from tokentrail.producers.fingerprints import default_fingerprints, key_hint
+from tokentrail.producers.fingerprints import default_fingerprints
 from tokentrail.producers.guard import guarded
 from tokentrail.producers.http_status import status_of_code
 from tokentrail.producers.scrubbing import scrub_part
@@ -23,48 +22,13 @@ from tokentrail.producers.suppression import recording_here, suppressed
 from tokentrail.schemas.events import Status, Usage, UsageSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from types import TracebackType
 
 FunctionT = TypeVar("FunctionT", bound="Callable[..., Any]")
 _STARTING: Final = guarded("recording the start of a call")
 _NOTING: Final = guarded("noting what a call used")
 _ENDING: Final = guarded("recording the end of a call")
-
-
-class CallScribe(Protocol):
-    """Takes described calls and returns at once, or with strict delivery when the start is safe on the disk."""
-
-    def started(self, call: Call, occurred_at_ns: int) -> None:
-        """Take a call that is about to be made."""
-
-    def completed(self, call: Call, outcome: Outcome, occurred_at_ns: int) -> None:
-        """Take a call that has ended."""
-
-
-class CallOptions(TypedDict, total=False):
-    """What `tokentrail.call` and `tokentrail.audited` take. All keywords, all optional.
-
-    The labels (from `user_id` on) go before those of `tokentrail.context`. Of `api_key` only the fingerprint, the
-    prefix and the last four characters are recorded. `scribe` takes the
-    calls in place of this process's trail.
-    """
-
-    endpoint: str
-    model: str
-    provider: str
-    operation: str
-    server_address: str
-    stream: bool
-    api_key: str
-    user_id: str | None
-    session_id: str | None
-    department: str | None
-    team: str | None
-    feature: str | None
-    request_source: str | None
-    attributes: Mapping[str, str] | None
-    scribe: CallScribe
 
 
 class call:  # noqa: N801 - reads as a noun in a sentence: `with tokentrail.call(model=…) as call:`
@@ -100,7 +64,7 @@ class call:  # noqa: N801 - reads as a noun in a sentence: `with tokentrail.call
         self._options = options
         self._call: Call | None = None
         self._scribe: CallScribe | None = None
-        self._secrets = _secrets(options)
+        self._secrets = secrets_of(options)
         self._outcome = Outcome(status=Status.SUCCESS)
         self._mark = _Mark(self)
         self._began = 0.0
@@ -163,7 +127,7 @@ class call:  # noqa: N801 - reads as a noun in a sentence: `with tokentrail.call
         self._call = self._scribe = None
         self._outcome = Outcome(status=Status.SUCCESS)
         try:
-            described = _describe(self._options, self._outcome)
+            described = describe_call(self._options, self._outcome)
             self._scrub(described)
             scribe = self._options.get("scribe") or _default_scribe()
             scribe.started(described, self._time_ns())
@@ -225,19 +189,6 @@ class call:  # noqa: N801 - reads as a noun in a sentence: `with tokentrail.call
         outcome.queue_time_ms = self.queue_time_ms
         if self.attributes:
             outcome.attributes = {**(outcome.attributes or {}), **self.attributes}
-
-
-class Tokens(TypedDict, total=False):
-    """Token counts of a call, as in `tokentrail.schemas.events.Usage`: two totals, and parts of them."""
-
-    input_tokens: int | None
-    output_tokens: int | None
-    cache_read_tokens: int | None
-    cache_write_5m_tokens: int | None
-    cache_write_1h_tokens: int | None
-    reasoning_tokens: int | None
-    input_audio_tokens: int | None
-    output_audio_tokens: int | None
 
 
 class _Mark:
@@ -318,36 +269,6 @@ def audited(function: FunctionT | None = None, /, **options: Unpack[CallOptions]
         return wrap_function(wrapped, lambda: _Run({**named, **options}))
 
     return decorate if function is None else decorate(function)
-
-
-def _describe(options: CallOptions, outcome: Outcome) -> Call:
-    """Return the call, and put what belongs to its end into the outcome."""
-    with context(**{name: options.get(name) for name in _LABEL_OPTIONS}):  # type: ignore[arg-type] # by name
-        labels, attributes = current_labels(), current_attributes()
-    attempt = attempt_number.get()
-    outcome.attributes = attributes
-    outcome.retry_count = attempt.retry_count if attempt else None
-    described = Call(
-        logical_call_id=attempt.logical_call_id if attempt else new_id(),
-        provider=options.get("provider"),
-        server_address=options.get("server_address"),
-        endpoint=options.get("endpoint"),
-        operation=options.get("operation"),
-        request_model=options.get("model"),
-        stream=options.get("stream"),
-        **labels,
-    )
-    if key := options.get("api_key"):
-        described.api_key_id, described.api_key_hint = default_fingerprints().key_id(key), key_hint(key)
-    return described
-
-
-def _secrets(options: CallOptions) -> tuple[str, ...]:
-    key = options.get("api_key")
-    return (key,) if isinstance(key, str) and key else ()
-
-
-_LABEL_OPTIONS: Final = ("user_id", "session_id", "department", "team", "feature", "request_source", "attributes")
 
 
 def _default_scribe() -> CallScribe:

@@ -9,6 +9,7 @@ import pytest
 
 from tokentrail.errors import RecordingRefusedError
 from tokentrail.producers import audited as module
+from tokentrail.producers import call_options
 from tokentrail.producers.attempts import AttemptNumber, attempt_number
 from tokentrail.producers.audited import audited, call, current_call
 from tokentrail.producers.calls import Call, Outcome
@@ -45,7 +46,8 @@ class Scribe:
 def scribe(monkeypatch: pytest.MonkeyPatch) -> Scribe:
     made = Scribe()
     monkeypatch.setattr(module, "_default_scribe", lambda: made)
-    monkeypatch.setattr(module, "default_fingerprints", lambda: Fingerprints(b"of the tests"))
+    for user in (module, call_options):
+        monkeypatch.setattr(user, "default_fingerprints", lambda: Fingerprints(b"of the tests"))
     return made
 
 
