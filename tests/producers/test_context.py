@@ -1,6 +1,7 @@
 """Labels follow a thread, a task and what they start; the environment gives the rest."""
 
 import asyncio
+import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -141,9 +142,20 @@ def test_an_opentelemetry_that_fails_costs_the_ids_only(monkeypatch: pytest.Monk
 
 
 def test_opentelemetry_is_never_imported_by_us() -> None:
-    with context(user_id="u-1"):
-        current_labels()
-    assert "opentelemetry.trace" not in sys.modules
+    program = (
+        "import sys, tokentrail; from tokentrail.producers.context import current_labels\n"
+        "with tokentrail.context(user_id='u-1'): print(current_labels(), 'opentelemetry' in sys.modules)"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert ran.stdout == "{'user_id': 'u-1'} False\n"
+
+
+def test_ids_are_those_of_opentelemetry_itself() -> None:
+    trace = pytest.importorskip("opentelemetry.trace")
+    parent = trace.SpanContext(int(TRACE, 16), int(SPAN, 16), is_remote=True)
+    with trace.use_span(trace.NonRecordingSpan(parent)):
+        assert current_labels() == {"trace_id": TRACE, "span_id": SPAN}
+    assert current_labels() == {}
 
 
 async def test_tasks_and_to_thread_start_with_the_labels_and_keep_their_own_to_themselves() -> None:
