@@ -243,13 +243,24 @@ class Delivery:
             self._warned = False
             self.last_error = ""
             return
-        self.last_error = f"{type(error).__name__}: {error}"[:300]
+        # Of a connection that fails, for a wrong password as well, aiokafka tells the reason only in its log.
+        why = f"{type(error).__name__}: {error}" if "bootstrap" not in str(error) else _heard.message or str(error)
+        self.last_error = why[:300]
         if not self._warned:
             self._warned = True
             _log.warning(
                 "Events cannot be delivered to %s in Kafka (%s). They wait %s and are sent when it takes them; "
                 "calls are not affected.", self._topic, self.last_error, self._waiting,
             )  # fmt: skip
+
+
+class _Heard(threading.local):
+    """The last complaint that this thread's aiokafka was not let log."""
+
+    message = ""
+
+
+_heard = _Heard()
 
 
 class _QuietThread(logging.Filter):
@@ -259,8 +270,12 @@ class _QuietThread(logging.Filter):
         super().__init__()
         self._thread = threading.current_thread()  # not its id, which the next thread may be given
 
-    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - called in the thread that logs
-        return threading.current_thread() is not self._thread
+    def filter(self, record: logging.LogRecord) -> bool:
+        if threading.current_thread() is not self._thread:
+            return True
+        if record.levelno >= logging.WARNING:
+            _heard.message = record.getMessage()
+        return False
 
 
 @contextmanager
