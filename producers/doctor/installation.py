@@ -86,7 +86,7 @@ def check_spool(settings: Settings) -> Iterator[Finding]:
             "spool",
             "room",
             f"{shown} That is near spool_max_bytes.",
-            "Is Kafka away? `tokentrail spool list` says what waits, `tokentrail spool ship` ships what dead processes left.",
+            "Is Kafka away? `tokentrail spool list` says what waits, and `tokentrail spool ship` ships it.",
             **figures,
         )
     elif free < settings.spool_max_bytes - waiting:
