@@ -7,7 +7,7 @@ and it ends as soon as there is something to read: so it stays small, and never 
 from functools import cache
 from typing import Final
 
-from tokentrail.producers.redaction.credentials import PASSWORD_NAMES, SECRET_NAMES
+from tokentrail.producers.redaction.assignments import PASSWORD_NAMES, SECRET_NAMES
 from tokentrail.producers.redaction.engine import Search, search_of
 from tokentrail.producers.redaction.kinds import KINDS, placeholder
 from tokentrail.producers.redaction.lettered_ids import IBAN_LENGTHS

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from typing import Final
 
 from tokentrail.producers.redaction.addresses import read_email, read_ip6
+from tokentrail.producers.redaction.assignments import read_assignment
 from tokentrail.producers.redaction.credentials import (
-    read_assignment,
     read_private_key,
     read_query,
     read_scheme,
@@ -20,7 +20,7 @@ from tokentrail.producers.redaction.phones import read_bracketed, read_internati
 from tokentrail.producers.redaction.vendor_keys import PREFIXES, read_bot_token, read_jwt, read_vendor_key
 
 _Reader = Callable[[bytes, int], Finding | None]
-_ESCAPE, _PERCENT, _AT = b"\\%@"
+_ESCAPE, _PERCENT, _AT, _DASH = b"\\%@-"
 _LONGEST_CHARACTER_BYTES: Final = 4
 _HEAD_BYTES: Final = 3
 _WORD: Final = re.compile(rb"\w*")
@@ -74,20 +74,27 @@ def _read(text: bytes, start: int, end: int) -> Finding:
         return read_userinfo(text, at) or read_email(text, at)
     first = text[start]
     if ord("0") <= first <= ord("9"):
-        return (b":" in text[start:end] and _read_with_colon(text, start)) or read_number(text, start)
-    for read in _BY_FIRST_BYTE.get(first) or _readers_of_word(text, start, end):
-        finding = read(text, start)
-        if finding is not None:
-            return finding
+        return _read_with_colon(text, start) if text.find(b":", start, end) >= 0 else read_number(text, start)
+    reader = _BY_FIRST_BYTE.get(first)
+    if reader is not None:
+        finding = reader(text, start)
+    else:
+        finding = _read_dashes(text, start, end) if first == _DASH else _read_word(text, start, end)
+    if finding is not None:
+        return finding
     word = _WORD.match(text, start)
     return Finding(start, place_after(text, start, word.end() if word else 0), "")
 
 
-def _readers_of_word(text: bytes, start: int, end: int) -> tuple[_Reader, ...]:
+def _read_word(text: bytes, start: int, end: int) -> Finding | None:
     by_head = _BY_HEAD.get(text[start : start + _HEAD_BYTES])
-    if by_head is not None:
-        return by_head
-    return _IDENTIFIERS if _DIGIT.search(text, start, end) else _NAMES
+    if by_head is not None and (finding := by_head(text, start)):
+        return finding
+    if text[end - 2 : end] == b"::":
+        return read_ip6(text, start)
+    if text[end - 1] not in _SIGN_ENDS and _DIGIT.search(text, start, end):
+        return read_lettered_id(text, start) or read_fiscal_code(text, start) or read_vendor_key(text, start)
+    return read_assignment(text, start, end)
 
 
 def _read_with_colon(text: bytes, start: int) -> Finding:
@@ -95,45 +102,28 @@ def _read_with_colon(text: bytes, start: int) -> Finding:
     return found or Finding(start, text.index(b":", start), "")
 
 
-def _read_dashes(text: bytes, start: int) -> Finding | None:
-    return read_private_key(text, start) or read_assignment(text, start + 2)
+def _read_dashes(text: bytes, start: int, end: int) -> Finding | None:
+    return read_private_key(text, start) or read_assignment(text, start + 2, end)
 
 
-def _skip_placeholder(text: bytes, start: int) -> Finding | None:
+def _skip_placeholder(text: bytes, start: int) -> Finding:
     return Finding(start, text.find(b"]", start) + 1, "")
 
 
-_BY_FIRST_BYTE: Final[dict[int, tuple[_Reader, ...]]] = {
-    ord("+"): (read_international,),
-    ord("("): (read_bracketed,),
-    ord(":"): (read_ip6,),
-    ord("-"): (_read_dashes,),
-    ord("["): (_skip_placeholder,),
-    ord("?"): (read_query,),
-    ord("&"): (read_query,),
-    ord(";"): (read_query,),
+_BY_FIRST_BYTE: Final[dict[int, _Reader]] = {
+    ord("+"): read_international,
+    ord("("): read_bracketed,
+    ord(":"): read_ip6,
+    ord("["): _skip_placeholder,
+    ord("?"): read_query,
+    ord("&"): read_query,
+    ord(";"): read_query,
 }
-_NAMES: Final[tuple[_Reader, ...]] = (read_assignment, read_ip6)
 _DIGIT: Final = re.compile(rb"[0-9]")
-_IDENTIFIERS: Final[tuple[_Reader, ...]] = (
-    read_lettered_id,
-    read_fiscal_code,
-    read_ip6,
-    read_assignment,
-    read_vendor_key,
-)
-_KEYS: Final[tuple[_Reader, ...]] = (read_vendor_key, read_assignment, read_lettered_id, read_fiscal_code, read_ip6)
-_BY_HEAD: Final[dict[bytes, tuple[_Reader, ...]]] = {
-    **dict.fromkeys(
-        (
-            prefix[:_HEAD_BYTES].encode()
-            for prefix in (*PREFIXES, "key-", "hooks", "discord", "AKI", "ASI", "ABI", "ACC")
-        ),
-        _KEYS,
-    ),
-    b"eyJ": (read_jwt, read_assignment),
-    **dict.fromkeys(
-        (b"bea", b"Bea", b"BEA", b"bas", b"Bas", b"BAS"),
-        (read_scheme, read_lettered_id, read_fiscal_code, read_assignment, read_ip6),
-    ),
+_SIGN_ENDS: Final = frozenset(b":=>")
+_KEY_HEADS: Final = (*PREFIXES, "key-", "hooks", "discord", "AKIA", "ASIA", "ABIA", "ACCA")
+_BY_HEAD: Final[dict[bytes, _Reader]] = {
+    **dict.fromkeys((head[:_HEAD_BYTES].encode() for head in _KEY_HEADS), read_vendor_key),
+    **dict.fromkeys((b"bea", b"Bea", b"BEA", b"bas", b"Bas", b"BAS"), read_scheme),
+    b"eyJ": read_jwt,
 }

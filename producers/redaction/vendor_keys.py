@@ -30,7 +30,11 @@ _UNMISTAKABLE: Final = frozenset(
 """After these, 20 characters that are not all small letters are a key, however few digits they have."""
 _FEWEST: Final = 8
 _LOOK_BYTES: Final = 128
-_PREFIX: Final = re.compile("|".join(sorted(map(re.escape, PREFIXES), key=len, reverse=True)).encode())
+_HEAD_BYTES: Final = 3
+_BY_HEAD: Final[dict[bytes, tuple[bytes, ...]]] = {
+    head: tuple(sorted((p.encode() for p in PREFIXES if p.encode().startswith(head)), key=len, reverse=True))
+    for head in {prefix[:_HEAD_BYTES].encode() for prefix in PREFIXES}
+}
 _BODY: Final = re.compile(rb"[A-Za-z0-9_\-*]+(?:\.[A-Za-z0-9_\-*]+)*(?:={0,2}(?![A-Za-z0-9]))")
 _PIECE: Final = re.compile(rb"[A-Za-z0-9*]{6,}")
 _HEX_KEY: Final = re.compile(rb"SK[0-9a-f]{32}|key-[0-9a-f]{32}|(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}")
@@ -39,28 +43,36 @@ _NUMBER_BEFORE: Final = re.compile(rb"\d+\Z")
 _WEBHOOK: Final = re.compile(
     rb"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/_-]{12,}|discord(?:app)?\.com/api/webhooks/[A-Za-z0-9/_-]{20,}"
 )
+_FIXED_HEADS: Final = frozenset((b"key", b"AKI", b"ASI", b"ABI", b"ACC", b"hoo", b"dis"))
 _SCHEME: Final = b"https://"
 _JWT: Final = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3}")
 
 
 def read_vendor_key(text: bytes, start: int) -> Finding | None:
     """Return the vendor's key at `start`."""
-    fixed = _HEX_KEY.match(text, start) or _WEBHOOK.match(text, start)
-    if fixed and not is_word_at(text, fixed.end()):
-        begin = start - len(_SCHEME) if text.startswith(_SCHEME, max(0, start - len(_SCHEME))) else start
-        return Finding(begin, fixed.end(), API_KEY)
-    prefix = _PREFIX.match(text, start)
+    head = text[start : start + _HEAD_BYTES]
+    if head in _FIXED_HEADS or head[:2] == b"SK":
+        return _read_fixed(text, start)
+    prefix = next((known for known in _BY_HEAD.get(head, ()) if text.startswith(known, start)), None)
     if prefix is None:
         return None
-    fewest = _NEEDS.get(prefix[0].decode(), _FEWEST)
-    looked_at = _BODY.match(text, prefix.end(), prefix.end() + _LOOK_BYTES)
-    if looked_at is None or len(looked_at[0]) < fewest:
+    begin = start + len(prefix)
+    looked_at = _BODY.match(text, begin, begin + _LOOK_BYTES)
+    if looked_at is None or len(looked_at[0]) < _NEEDS.get(prefix.decode(), _FEWEST):
         return None
-    is_plain = prefix[0] in _UNMISTAKABLE and len(looked_at[0]) >= 20 and not looked_at[0].islower()
+    is_plain = prefix in _UNMISTAKABLE and len(looked_at[0]) >= 20 and not looked_at[0].islower()
     if not is_plain and not _is_random(looked_at[0]):
         return None
-    body = _BODY.match(text, prefix.end())
+    body = _BODY.match(text, begin)
     return Finding(start, body.end() if body else looked_at.end(), API_KEY)
+
+
+def _read_fixed(text: bytes, start: int) -> Finding | None:
+    fixed = _HEX_KEY.match(text, start) or _WEBHOOK.match(text, start)
+    if fixed is None or is_word_at(text, fixed.end()):
+        return None
+    begin = start - len(_SCHEME) if text.startswith(_SCHEME, max(0, start - len(_SCHEME))) else start
+    return Finding(begin, fixed.end(), API_KEY)
 
 
 def read_bot_token(text: bytes, start: int) -> Finding | None:
