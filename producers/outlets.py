@@ -1,13 +1,14 @@
 """Outlets beside the bus: a callback, a file of JSON lines, a logger. Each gets every event; none can hurt another."""
 
 import errno
-import json
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from tokentrail.producers.guard import guarded
 from tokentrail.producers.records import Record
@@ -20,22 +21,23 @@ SideOutlet = Callable[[Record], object]
 
 
 class SideBySide:
-    """An outlet that hands each record to the bus first and then to the others.
+    """An outlet that hands each record to the bus first and then to the others, as they are by then.
 
     What it returns is the bus's answer: whether an event is in the trail is for the bus to say. What the others raise
     is swallowed, logged once and counted in `tokentrail.producers.guard.faults`.
     """
 
-    def __init__(self, bus: Callable[[Record], bool | None], others: Iterable[SideOutlet]) -> None:
+    def __init__(self, bus: Callable[[Record], bool], others: Sequence[SideOutlet]) -> None:
         self._bus = bus
-        self._others = tuple(others)
+        self._others = others
 
-    def __call__(self, record: Record) -> bool | None:
+    def __call__(self, record: Record) -> bool:
         """Hand the record to all."""
         accepted = self._bus(record)
-        for outlet in self._others:
-            with _WRITING:
-                outlet(record)
+        if self._others:
+            for outlet in tuple(self._others):
+                with _WRITING:
+                    outlet(record)
         return accepted
 
 
@@ -47,7 +49,7 @@ class EventCallback:
 
     def __call__(self, record: Record) -> None:
         """Call it. Blocks the scribe as long as it takes: it is to be quick."""
-        self._function(json.loads(record.value))
+        self._function(msgspec.json.decode(record.value))
 
 
 class JsonLines:
@@ -125,3 +127,29 @@ def side_outlets(
     if logger is not None:
         outlets.append(EventLogger(logging.getLogger(logger) if isinstance(logger, str) else logger))
     return outlets
+
+
+def add_outlets(
+    *,
+    callback: Callable[[dict[str, Any]], object] | None = None,
+    jsonl: Path | str | None = None,
+    logger: logging.Logger | str | None = None,
+) -> Callable[[], None]:
+    """Give each event of this process, from now on, to these as well; returns what ends that again.
+
+    They are called in the background thread that records, after the bus has taken the event: what they raise is
+    counted, what they take of time delays recording, and no call waits for them. A forked child keeps them.
+    """
+    added = side_outlets(callback=callback, jsonl=jsonl, logger=logger)
+    beside.extend(added)
+
+    def end() -> None:
+        for outlet in added:
+            with suppress(ValueError):  # ended before
+                beside.remove(outlet)
+
+    return end
+
+
+beside: Final[list[SideOutlet]] = []
+"""What `add_outlets` has added in this process."""

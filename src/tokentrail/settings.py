@@ -17,7 +17,9 @@ CONFIG_FILE = "tokentrail.toml"
 _NOT_SETTINGS = frozenset(("TOKENTRAIL_CONFIG",))
 _FOUND_OUT = frozenset(("kafka_configured",))
 """Fields that say how the settings came about; nobody sets them."""
-_PATHS = ("data", "rules", "prices", "spool", "kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile")
+_PATHS = (
+    "data", "rules", "prices", "spool", "events_file", "kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile",
+)  # fmt: skip
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -50,6 +52,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Of all processes that use the directory; what is over is refused and counted."""
     spool_max_age_s: Annotated[float, Meta(ge=1, le=1e9)] = 604_800.0
     """What has waited longer is removed and counted."""
+    events_file: Path | None = None
+    """A file that every event of a service is appended to as well, one line an event."""
+    events_logger: str = ""
+    """The name of a logger that gets every event of a service as well, as JSON at level INFO."""
     clickhouse: str = "http://127.0.0.1:8123"
     clickhouse_database: Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]{0,62}$")] = "tokentrail"
     clickhouse_user: str = "default"

@@ -9,11 +9,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from tokentrail.producers import guard
+from tokentrail.producers import guard, outlets
+from tokentrail.producers.bus import open_bus
 from tokentrail.producers.calls import Call
-from tokentrail.producers.outlets import JsonLines, SideBySide, side_outlets
+from tokentrail.producers.outlets import JsonLines, SideBySide, add_outlets, side_outlets
 from tokentrail.producers.recorder import Recorder
 from tokentrail.producers.records import Record
+from tokentrail.settings import Settings
 
 NUMBERS = [Record(b"p", b'{"number":%d}' % number, []) for number in range(4)]
 
@@ -23,12 +25,21 @@ def _fresh_faults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "faults", Counter())
 
 
+class Bus:
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def append(self, record: Record) -> bool:
+        self.records.append(record)
+        return True
+
+
 def lines(path: Path) -> list[int]:
     return [msgspec.json.decode(line)["number"] for line in path.read_bytes().splitlines()]
 
 
 def test_every_outlet_gets_every_event(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    bus: list[Record] = []
+    bus = Bus()
     called: list[dict[str, Any]] = []
     path = tmp_path / "events.jsonl"
     others = side_outlets(callback=called.append, jsonl=path, logger="audit")
@@ -39,7 +50,7 @@ def test_every_outlet_gets_every_event(tmp_path: Path, caplog: pytest.LogCapture
 
     written = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
     assert [event["producer_seq"] for event in called] == [1, 2, 3]
-    assert written == called == [msgspec.json.decode(record.value) for record in bus]
+    assert written == called == [msgspec.json.decode(record.value) for record in bus.records]
     assert [msgspec.json.decode(entry.message) for entry in caplog.records] == called
     assert path.stat().st_mode & 0o777 == 0o600
 
@@ -48,13 +59,13 @@ def test_one_that_fails_hurts_neither_the_bus_nor_the_others_and_is_counted(tmp_
     def fail(_: dict[str, Any]) -> None:
         raise RuntimeError("no")
 
-    bus: list[Record] = []
+    bus = Bus()
     path = tmp_path / "events.jsonl"
     outlet = SideBySide(bus.append, [*side_outlets(callback=fail, jsonl=tmp_path / "no" / "x"), JsonLines(path)])
     for record in NUMBERS:
         outlet(record)
 
-    assert bus == NUMBERS
+    assert bus.records == NUMBERS
     assert lines(path) == [0, 1, 2, 3]
     assert guard.faults == {"writing to an outlet beside the bus": 8}
 
@@ -93,3 +104,18 @@ def test_parent_and_forked_child_write_whole_lines_to_the_same_file(tmp_path: Pa
     os.waitpid(child, 0)
 
     assert Counter(lines(path)) == {0: 1, 1: 500, 2: 500}
+
+
+def test_outlets_of_settings_and_program_get_what_the_bus_gets_until_they_are_ended(tmp_path: Path) -> None:
+    called: list[dict[str, Any]] = []
+    bus = open_bus(Settings(kafka="127.0.0.1:1", delivery="memory", events_file=tmp_path / "events.jsonl"))
+    end = add_outlets(callback=called.append)
+    assert bus.append(NUMBERS[0])
+    end()
+    end()
+    assert bus.append(NUMBERS[1])
+    bus.close(0)
+
+    assert [event["number"] for event in called] == [0]
+    assert lines(tmp_path / "events.jsonl") == [0, 1]
+    outlets.beside.clear()
