@@ -64,7 +64,7 @@ def judge(target: Target, answer: Answer) -> Iterator[Finding]:
     ms = round((answer.came - answer.asked).total_seconds() * 1000, 1)
     code = 401 if b"API_KEY_INVALID" in answer.body else answer.code  # Gemini's word for it, under 400
     if code in _SUCCESS:
-        yield well(target.name, "auth", f"The key is accepted ({code}, {ms} ms).", ms=ms)
+        yield well(target.name, "auth", f"The request is accepted ({code}, {ms} ms).", ms=ms)
         yield _judge_models(target, answer.body)
     elif code in _REDIRECTS:
         host = urlsplit(answer.headers.get("location", "")).hostname or "another path"

@@ -77,11 +77,11 @@ def examine_target(target: Target, environ: Mapping[str, str]) -> Iterator[Findi
         yield finding
         if finding.verdict is Verdict.FAIL:
             return
-    if key is not None:
+    if key is not None or (variable not in environ and not target.needs_key):
         yield from _examine_answer(target, key)
 
 
-def _examine_answer(target: Target, key: str) -> Iterator[Finding]:
+def _examine_answer(target: Target, key: str | None) -> Iterator[Finding]:
     try:
         answer = ask(target, key)
     except (OSError, ValueError) as error:  # its text may quote the request, and so the key

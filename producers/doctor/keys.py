@@ -30,6 +30,10 @@ class KeyDiagnosis(NamedTuple):
 def diagnose_key(key: str | None, variable: str, target: Target) -> KeyDiagnosis:
     """Look at a key that should be one of the target's."""
     if key is None:
+        if not target.needs_key:
+            return KeyDiagnosis(
+                [_odd(target, f"{variable} is not set; no key is sent.", "Name it with --key-env.")], None
+            )
         return KeyDiagnosis([_bad(target, f"{variable} is not set.", f"export {variable}=…")], None)
     if not key.strip():
         what = "is empty" if not key else "holds nothing but white space"

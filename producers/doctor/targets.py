@@ -27,6 +27,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The variable by which the provider's own SDK is sent elsewhere."""
     key_header: str = BEARER
     headers: dict[str, str] = {}
+    needs_key: bool = True
+    """False: a server of one's own may do without."""
 
     @property
     def url(self) -> str:
@@ -110,7 +112,7 @@ def _behind(base_url: str) -> Target:
     provider = provider_of(host)
     known = next((one for one in TARGETS.values() if provider is not None and one.provider == provider.name), None)
     if known is None:
-        return Target(name=host, provider=provider.name if provider else host, base_url=base_url)
+        return Target(name=host, provider=provider.name if provider else host, base_url=base_url, needs_key=False)
     # The path of the URL that was given is kept: only what stands below it is the provider's own.
     return known
 

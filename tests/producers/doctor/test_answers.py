@@ -114,6 +114,17 @@ def test_a_key_with_something_around_it_is_tried_without(server: Server, key: st
     assert server.asked[0][1]["authorization"] == f"Bearer {KEY}"
 
 
+def test_a_server_of_ones_own_is_asked_without_a_key(server: Server) -> None:
+    target = Target(name="local", provider="local", base_url=placed(server).base_url, needs_key=False)
+    found = by_check(examine_target(target, {}))
+    assert (found["key"].verdict, found["auth"].verdict, found["models"].verdict) == (
+        Verdict.WARN,
+        Verdict.OK,
+        Verdict.OK,
+    )
+    assert "authorization" not in server.asked[0][1]
+
+
 @pytest.mark.parametrize("key", ["sk-proj-two halves", "sk-proj-\u200b123456789012345", ""])
 def test_a_key_that_cannot_be_sent_is_not(server: Server, key: str) -> None:
     found = by_check(examine_target(placed(server), {"OPENAI_API_KEY": key}))
