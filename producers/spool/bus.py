@@ -36,6 +36,7 @@ from tokentrail.settings import Settings
 
 EXIT_DEADLINE_S: Final = 2.0
 """How long a program that ends waits for its last events to be shipped; what is not stays on the disk."""
+_HOPELESS_S: Final = 0.2
 _TRY_AGAIN_S: Final = 30.0
 _TIDYING: Final = guarded("tidying the spool")
 _log = logging.getLogger("tokentrail")
@@ -78,7 +79,8 @@ class Spool:
     `append` and `commit` belong to one thread; everything else may be called from any. Nothing raises. What `commit`
     returned True for is shipped by this process, or by the next one that starts after its death, however it died.
     Nothing is made before the first record. A forked child begins anew, in a directory of its own, and ships nothing
-    of its parent's. A program that ends waits up to two seconds for Kafka; what is left then is shipped by the next.
+    of its parent's. A program that ends waits up to two seconds for Kafka, unless that is known to be away; what is
+    left then is shipped by the next.
     """
 
     def __init__(
@@ -293,7 +295,8 @@ _NOTHING: Final = _Nothing()
 def _close_at_exit(reference: "weakref.ref[Spool]") -> None:
     spool = reference()
     if spool is not None:
-        spool.close()
+        # Nobody waits for a broker that is known to be away: what is on the disk is shipped by the next process.
+        spool.close(_HOPELESS_S if spool.counts().last_error else EXIT_DEADLINE_S)
 
 
 def _after_fork_in_child() -> None:
