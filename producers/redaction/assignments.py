@@ -43,7 +43,7 @@ _NO_VALUE: Final = re.compile(
     re.IGNORECASE,
 )
 _CODE: Final = re.compile(
-    rb"[<{(\[]|\$[{(A-Za-z_]|%(?:[(s]|\w+%)|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*[(\[]|"
+    rb"[<{(\[]|\$[{(A-Za-z_]|%(?:[(s]|\w+%\Z)|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*[(\[]|"
     rb"(?:os|process|self|this|env|settings|config|args|request|req|options|opts|params|props|ctx|secrets|vars|data|"
     rb"user|form|body|event|getenv)\.[A-Za-z_]|[A-Za-z_]+(?:\.[a-z_]+)+\Z"
 )
