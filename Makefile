@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Each has a broker and an engine of its own; most of a test's time is waiting for them.
 TEST_PROCESSES ?= 2
 
-.PHONY: install demo test lint format bench soak clean
+.PHONY: install demo test lint format bench bench-shim soak clean
 
 install: $(STAMP)
 
@@ -34,6 +34,9 @@ format: install
 
 bench: install
 	$(BIN)/python benchmarks/pipeline.py $(ARGS)
+
+bench-shim: install
+	$(BIN)/python benchmarks/shim.py $(ARGS)
 
 soak: install
 	$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tokentrail.producers.exchange import Exchange
 from tokentrail.producers.guard import guarded
+from tokentrail.producers.scrubbing import holds_secret
 from tokentrail.producers.strictness import put_surely
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ class Capture:
         """True: a call whose start cannot be recorded is not to be made; see `strictness`."""
         self._describer: Describer | None = None
 
+    def warm_up(self) -> None:
+        """Have the scribe import what the first call needs, so that it is recorded as soon as any other."""
+        self._find_scribe().put(self._prepare)
+
     def begin(self, method: str, host: str, port: int | None, target: bytes, headers: Any, body: Any) -> Exchange:  # noqa: PLR0913, PLR0917 - as a request line has them
         """Record that a request is about to leave, and return its exchange."""
         exchange = Exchange(self, method, host, port, target, headers, body)
@@ -59,10 +64,14 @@ class Capture:
         """Record how the exchange has ended."""
         self._find_scribe().put(partial(self._write_end, exchange))
 
+    def _prepare(self) -> Describer:
+        if self._describer is None:  # in the scribe's thread, where no call waits: this brings the wire formats with it
+            self._describer = self._make_describer()
+            holds_secret(b"", ())
+        return self._describer
+
     def _write_start(self, exchange: Exchange) -> None:
-        describer = self._describer
-        if describer is None:  # here, where no call waits: it brings every wire format with it
-            describer = self._describer = self._make_describer()
+        describer = self._prepare()
         description = describer.describe(exchange)
         exchange.description = description
         self._find_recorder().started(description.call, occurred_at_ns=exchange.began_ns, secrets=description.secrets)

@@ -58,8 +58,9 @@ def capture(  # noqa: PLR0913 - keywords only, one a label
         _content_name(content),
     )
     find_recorder = partial(default_recorder, service, environment) if recorder is None else lambda: recorder
-    default_scribe()  # settings that cannot be used are told here, and not in the first call
-    return Capture(find_recorder, describer, default_scribe, strict=is_strict())
+    made = Capture(find_recorder, describer, default_scribe, strict=is_strict())
+    made.warm_up()
+    return made
 
 
 def _content_name(name: str | None) -> str:

@@ -14,12 +14,14 @@ from tokentrail.producers.process_end import flush_when_child_ends
 GROUP_S: Final = 0.004
 """How long work may gather before it is done and committed; with the work itself well below 10 ms."""
 EXIT_DEADLINE_S: Final = 2.0
+FORK_WAIT_S: Final = 5.0
+"""A group takes milliseconds, the first one some 0.1 s for its imports; who holds what it waits for goes on."""
 _LINGER_ROUNDS: Final = 25
 """Rounds without work before the thread goes to sleep: what wakes it costs the caller more than a look costs it."""
 _WORKING: Final = guarded("recording a call")
 _COMMITTING: Final = guarded("committing records")
 
-Job = Callable[[], None]
+Job = Callable[[], object]
 
 
 class Scribe:
@@ -27,8 +29,8 @@ class Scribe:
 
     `put` never blocks and never raises; when too many jobs wait, a new one is dropped and counted. After every group of
     jobs `commit` is called once, in the same thread. The thread starts with the first job and sleeps while there is
-    none. A forked child starts afresh and does nothing of its parent's. What is put after `close`, as by finalizers
-    of a program that ends, is done on the spot.
+    none. A forked child starts afresh and does nothing of its parent's; a fork waits for the group that is being worked
+    on. What is put after `close`, as by finalizers of a program that ends, is done on the spot.
     """
 
     def __init__(self, commit: Callable[[], bool] = lambda: True, *, max_jobs: int = 20_000) -> None:
@@ -83,6 +85,15 @@ class Scribe:
         self._woken.set()
         return complete
 
+    def _hold(self) -> None:
+        """Let the group end that is being worked on: it may be importing, and a child would have half a module."""
+        self._held = self._working.acquire(timeout=FORK_WAIT_S)
+
+    def _let_go(self) -> None:
+        if self._held:
+            self._held = False
+            self._working.release()
+
     def _begin(self) -> None:
         self.dropped: Counter[str] = Counter()
         """Jobs that were not done, by reason."""
@@ -91,6 +102,7 @@ class Scribe:
         self._woken = threading.Event()
         self._starting = threading.RLock()
         self._working = threading.RLock()
+        self._held = False
         self._thread: threading.Thread | None = None
         self._asleep = True
         self._busy = False
@@ -159,10 +171,20 @@ class Scribe:
             self._busy = False
 
 
+def _before_fork() -> None:
+    for scribe in list(_scribes):
+        scribe._hold()  # noqa: SLF001 - this module's own class
+
+
+def _after_fork_in_parent() -> None:
+    for scribe in list(_scribes):
+        scribe._let_go()  # noqa: SLF001 - this module's own class
+
+
 def _after_fork_in_child() -> None:
     for scribe in list(_scribes):
         scribe._begin()  # noqa: SLF001 - this module's own class
 
 
 _scribes: "weakref.WeakSet[Scribe]" = weakref.WeakSet()
-os.register_at_fork(after_in_child=_after_fork_in_child)
+os.register_at_fork(before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child)
