@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack, overload
 import msgspec
 
 from tokentrail.errors import RecordingRefusedError
-from tokentrail.producers.call_options import CallOptions, CallScribe, Tokens, describe_call, secrets_of
+from tokentrail.producers.call_options import CallOptions, CallScribe, Tokens, check_options, describe_call, secrets_of
 from tokentrail.producers.calls import Call, Outcome
 from tokentrail.producers.exception_facts import describe_exception
 from tokentrail.producers.fingerprints import default_fingerprints
@@ -46,6 +46,9 @@ class call:  # noqa: N801 - reads as a noun in a sentence: `with tokentrail.call
     What is known of the answer may be set on it until the block is left: `model` (the one that answered),
     `http_status_code`, `provider_request_id`, `service_tier`, `finish_reasons`, `temperature`, `max_tokens`,
     `queue_time_ms`, and entries of `attributes`.
+
+    Raises:
+        TypeError: there is no such option.
     """
 
     _monotonic = staticmethod(time.perf_counter)
@@ -61,7 +64,7 @@ class call:  # noqa: N801 - reads as a noun in a sentence: `with tokentrail.call
         self.max_tokens: int | None = None
         self.queue_time_ms: float | None = None
         self.attributes: dict[str, str] = {}
-        self._options = options
+        self._options = check_options(options)
         self._call: Call | None = None
         self._scribe: CallScribe | None = None
         self._secrets = secrets_of(options)
@@ -149,8 +152,9 @@ class call:  # noqa: N801 - reads as a noun in a sentence: `with tokentrail.call
         if described is None or scribe is None:
             return
         self._call = self._scribe = None
+        # What is noted from now on, by a task that goes on, is noted on nothing.
+        outcome, self._outcome = self._outcome, Outcome(status=Status.SUCCESS)
         with _ENDING:
-            outcome = self._outcome
             outcome.latency_ms = self._elapsed_ms()
             with _NOTING:
                 self._conclude(outcome, error)
@@ -196,7 +200,7 @@ class _Mark:
 
     def __init__(self, marked: call) -> None:
         self._marked = marked
-        self._recording = recording_here()
+        self._recording = recording_here(lambda: marked.recorded)
         self._token: Token[call | None] | None = None
 
     def __enter__(self) -> None:
@@ -226,7 +230,8 @@ def current_call() -> call:
 
     Where none is, return one that records nothing: what is noted on it is lost.
     """
-    return _current.get() or call()
+    current = _current.get()
+    return current if current is not None and current.recorded else call()
 
 
 class _Run:
@@ -265,6 +270,7 @@ def audited(function: FunctionT | None = None, /, **options: Unpack[CallOptions]
     """
 
     def decorate(wrapped: FunctionT) -> FunctionT:
+        check_options(options)
         named: CallOptions = {"endpoint": f"{wrapped.__module__}.{wrapped.__qualname__}"}
         return wrap_function(wrapped, lambda: _Run({**named, **options}))
 

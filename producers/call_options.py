@@ -60,6 +60,17 @@ class Tokens(TypedDict, total=False):
     output_audio_tokens: int | None
 
 
+def check_options(options: CallOptions) -> CallOptions:
+    """Return the options.
+
+    Raises:
+        TypeError: one of them is none.
+    """
+    if unknown := options.keys() - CallOptions.__annotations__:
+        raise TypeError(f"call() has no option {', '.join(sorted(unknown))}; see tokentrail.producers.call_options.")
+    return options
+
+
 def describe_call(options: CallOptions, outcome: Outcome) -> Call:
     """Return the call, and put what belongs to its end into the outcome."""
     with context(**{name: options.get(name) for name in _LABEL_OPTIONS}):  # type: ignore[arg-type] # by name

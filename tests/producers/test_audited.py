@@ -7,6 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 
+import tokentrail
 from tokentrail.errors import RecordingRefusedError
 from tokentrail.producers import audited as module
 from tokentrail.producers import call_options
@@ -345,3 +346,50 @@ def test_a_call_entered_twice_at_once_is_one_call(scribe: Scribe) -> None:
         pass
     assert scribe.only[0].request_model == "acme-1"
     assert not suppressed()
+
+
+async def test_a_task_that_outlives_its_call_is_recorded_again(scribe: Scribe) -> None:
+    over = asyncio.Event()
+    seen: list[bool] = []
+
+    async def go_on() -> None:
+        seen.append(suppressed())
+        await over.wait()
+        current_call().usage(input_tokens=7)
+        seen.append(suppressed())
+
+    with call(model="acme-1"):
+        task = asyncio.create_task(go_on())
+        await asyncio.sleep(0)
+        carried = tokentrail.propagate(suppressed)
+        assert carried()
+    over.set()
+    await task
+    assert (seen, carried()) == ([True, False], False)
+    assert scribe.only[1].usage is None
+
+
+async def test_a_task_of_an_audited_generator_belongs_to_it_between_two_items_too(scribe: Scribe) -> None:
+    seen: list[bool] = []
+    asked = asyncio.Event()
+
+    async def beside() -> None:
+        await asked.wait()
+        seen.append(suppressed())
+
+    @audited
+    async def pieces() -> AsyncIterator[asyncio.Task[None]]:
+        yield asyncio.create_task(beside())
+
+    driven = pieces()
+    task = await anext(driven)
+    asked.set()
+    await task
+    assert (seen, suppressed(), len(scribe.ended)) == ([True], False, 0)
+
+
+def test_an_option_that_is_none_is_told_at_once() -> None:
+    with pytest.raises(TypeError, match="modle"):
+        call(modle="acme-1")  # type: ignore[call-arg] # what callers do
+    with pytest.raises(TypeError, match="modle"):
+        audited(modle="acme-1")(len)  # type: ignore[call-overload] # what callers do
