@@ -10,15 +10,18 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from topic_log import read_topic
 
+from tokentrail.compose.broker_status import inspect_broker
 from tokentrail.compose.embedded.ports import free_port
 from tokentrail.compose.topics import create_topics
 from tokentrail.errors import BrokerError, SettingsError
 from tokentrail.kafka_security import kafka_options
+from tokentrail.processors.record_batches import BatchingApp
 from tokentrail.producers.calls import Call
 from tokentrail.producers.recorder import Recorder
 from tokentrail.producers.spool.bus import Spool, SpoolOptions
@@ -142,6 +145,17 @@ def test_a_wrong_password_is_said_once_and_everything_is_kept_for_the_right_one(
     assert admitted.close()
 
     assert len(asyncio.run(read_topic(plain, "llm.calls"))) == 6
+
+
+@pytest.mark.broker
+def test_the_other_clients_are_let_in_as_well(secured: tuple[Settings, Settings]) -> None:
+    _, right = secured
+    assert "created" not in {report.outcome for report in asyncio.run(create_topics(right))}
+    assert asyncio.run(inspect_broker(right)).records["llm.calls"] is not None
+    credentials: Any = BatchingApp(right, "test", []).conf.broker_credentials
+    assert (credentials.protocol.value, credentials.mechanism.value) == ("SASL_SSL", "PLAIN")
+    assert (credentials.username, credentials.password) == ("shim", "right")
+    assert BatchingApp(Settings(), "test", []).conf.broker_credentials is None
 
 
 def test_a_certificate_that_cannot_be_used_is_named(certificate: Path, tmp_path: Path) -> None:
