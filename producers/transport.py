@@ -149,11 +149,23 @@ def _begin(request: Any, capture: Capture) -> Exchange | None:
         url = request.url
         # A streamed upload has no content yet, and reading it would take it from the transport.
         body = getattr(request, "_content", None)
+        if body is None:
+            body = _form_fields(request.stream)
         # The headers themselves, and not a copy: nobody changes them once they are on their way.
         return capture.begin(request.method, url.host, url.port, url.raw_path, request.headers, body)
     except Exception as error:  # noqa: BLE001 - counted and told; the call goes on
         _STARTING.note(error)
         return None
+
+
+def _form_fields(stream: Any) -> bytes | None:
+    """Return a multipart form without its files: they name the model in a field beside them."""
+    fields, boundary = getattr(stream, "fields", None), getattr(stream, "boundary", None)
+    if not isinstance(fields, list) or not isinstance(boundary, bytes):
+        return None
+    short = [field for field in fields if hasattr(field, "value")]
+    parts = [b"--%b\r\n%b%b\r\n" % (boundary, field.render_headers(), field.render_data()) for field in short]
+    return b"%b--%b--\r\n" % (b"".join(parts), boundary)
 
 
 class _SyncStream:

@@ -15,6 +15,8 @@ import requests
 import urllib3
 
 import tokentrail
+from tokentrail.producers.captures import capture
+from tokentrail.producers.transport import wrap_transport
 
 KEY = "sk-proj-0123456789abcdefghijklmnopqrstuvwxyzABCD"
 HEADERS = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
@@ -265,3 +267,24 @@ def test_content_is_kept_only_where_it_is_asked_for_and_redacted(provider_url: s
     assert (len(preview.prompt_preview), preview.response_preview) == (200, "Hello there.")
     assert preview.redactions == {"email": 1, "card": 1}
     assert full.prompt_preview.endswith("x" * 300)
+
+
+@pytest.mark.parametrize("library", [httpx, httpx2])
+def test_an_upload_names_its_model_and_is_sent_as_it_is(trail: Any, library: Any) -> None:
+    form = {"data": {"model": "transcribe-x", "temperature": "0.5"}, "files": {"file": ("a.mp3", b"ID3", "audio/mpeg")}}
+    seen: list[bytes] = []
+
+    def answer(request: Any) -> Any:
+        seen.append(request.read())
+        return library.Response(200, json={"text": "Hello."})
+
+    url = "https://api.openai.com/v1/audio/transcriptions"
+    transport = wrap_transport(library.MockTransport(answer), capture(recorder=trail.recorder))
+    request = library.Request("POST", url, **form, headers={"content-type": "multipart/form-data; boundary=b"})
+    with library.Client(transport=transport) as client:
+        client.send(request)
+
+    assert seen == [library.Request("POST", url, **form, headers=dict(request.headers)).read()]
+    assert (trail.only.request_model, trail.only.temperature, trail.only.operation) == (
+        "transcribe-x", 0.5, "transcription",
+    )  # fmt: skip
