@@ -24,6 +24,7 @@ _SERVICE_LOCALS: Final = frozenset((b"git", b"hg", b"svn"))
 _IP4: Final = re.compile(rb"(?:\d{1,3}\.){3}\d{1,3}")
 _IP6: Final = re.compile(rb"[0-9A-Fa-f:]{2,45}(?:(?<=:)(?:\d{1,3}\.){3}\d{1,3})?")
 _HEX_BACKWARDS: Final = re.compile(rb"[0-9A-Fa-f:]*")
+_HEX_ROW: Final = re.compile(rb"[0-9A-Fa-f:]+")
 _IP6_LIMIT_BYTES: Final = 45
 _VERSION_NAME: Final = (
     r"(?i)(?:\b(?:version|versi(?:o|ó)n|versione|vers?\.?|v|released?|build|firmware|section|chapter|clause|figure|table|"
@@ -69,6 +70,9 @@ def read_ip6(text: bytes, start: int) -> Finding | None:
     before = _HEX_BACKWARDS.match(text[max(0, start - _IP6_LIMIT_BYTES) : start][::-1])
     start -= before.end() if before else 0
     run = _IP6.match(text, start)
+    if run is not None and run.end() - start == _IP6_LIMIT_BYTES:  # no address is as long
+        row = _HEX_ROW.match(text, start)
+        return Finding(start, row.end() if row else run.end(), "")
     if run is None or is_word_at(text, run.end()) or is_after_word(text, start):
         return None
     written = run[0].rstrip(b":") if not run[0].endswith(b"::") else run[0]

@@ -25,10 +25,14 @@ from tokentrail.producers.redaction.phones import is_bare_phone, is_grouped_phon
 _Judge = Callable[[DigitRun], bool]
 _IP4_DOTS: Final = 3
 _IP4_DOTS_WITHIN: Final = 12
+_DOTTED_CHAIN: Final = re.compile(rb"\d{1,3}(?:\.\d{1,3}){4,}(?!\d)")
+"""More parts than an address has: an OID, a heading. French phone numbers have five, and begin with 0."""
+_FRACTION: Final = re.compile(rb"(?:\d{1,12}|\d{20,})(?![\d@:])(?! ?\d)")
 _LETTER: Final = re.compile(rb"[A-Za-z]")
 _LETTER_WITHIN: Final = 20
 """The longest lettered number with its spaces."""
 _FOUR_MORE: Final = re.compile(rb"[ -]\d{4}(?!\d)")
+_MOST_DIGITS: Final = 19
 _PHONE_DIGITS: Final = range(9, 13)
 
 
@@ -39,7 +43,7 @@ def read_number(text: bytes, start: int) -> Finding:
         return before_groups
     groups = groups_of(text, start)
     shape = tuple(end - begin for begin, end in groups)
-    for size in range(len(shape), 0, -1):
+    for size in range(_most_groups(shape), 0, -1):
         end = groups[size - 1][1]
         judges = _judges_of(shape[:size])
         if not judges or is_word_at(text, end) or text[end : end + 1] == b"@":
@@ -51,12 +55,32 @@ def read_number(text: bytes, start: int) -> Finding:
     return Finding(start, place_after(text, start, groups[0][1]), "")
 
 
+def _most_groups(shape: tuple[int, ...]) -> int:
+    """Return how many groups the longest number can have that begins a run of this shape."""
+    total = 0
+    for size, length in enumerate(shape):
+        total += length
+        if total > _MOST_DIGITS:
+            return size
+    return len(shape)
+
+
 def _read_before_groups(text: bytes, start: int) -> Finding | None:
-    if text.count(b".", start, start + _IP4_DOTS_WITHIN) >= _IP4_DOTS and (address := read_ip4(text, start)):
+    if text.count(b".", start, start + _IP4_DOTS_WITHIN) >= _IP4_DOTS and (address := _read_dotted(text, start)):
         return address
+    if start > 1 and text[start - 1] == ord(".") and 48 <= text[start - 2] <= 57:
+        fraction = _FRACTION.match(text, start)
+        if fraction is not None:
+            return Finding(start, fraction.end(), "")
     if _LETTER.search(text, start, start + _LETTER_WITHIN) and (lettered := read_lettered_number(text, start)):
         return lettered
     return read_international(text, start) if text.startswith(b"00", start) else None
+
+
+def _read_dotted(text: bytes, start: int) -> Finding | None:
+    address = read_ip4(text, start)
+    chain = None if address or text[start] == ord("0") else _DOTTED_CHAIN.match(text, start)
+    return Finding(start, chain.end(), "") if chain else address
 
 
 def _is_card(run: DigitRun) -> bool:

@@ -23,6 +23,7 @@ _INTERNATIONAL: Final = re.compile(
 )
 _BRACKETED: Final = re.compile(rf"\(0?\d{{1,5}}\)(?:{SEPARATOR}{{0,3}}\d+){{1,5}}".encode("latin-1"))
 _TRUNK_BEFORE: Final = re.compile(rb"(?:\A|\W|\\[bfnrt])([178][ .-]?)\Z")
+_FOUR_MORE: Final = re.compile(rb"[ -]\d{4}(?!\d)")
 _TRUNK_ZERO: Final = b"(0)"
 _GROUP: Final = re.compile(rb"\d+")
 _LENGTHS: Final[dict[str, tuple[int, int]]] = {
@@ -98,6 +99,8 @@ def read_bracketed(text: bytes, start: int) -> Finding | None:
 def is_bare_phone(run: DigitRun) -> bool:
     """Return whether digits without separators are a phone number: words say so, or it can hardly be something else."""
     if comes_from(run.text, run.start) or goes_on(run.text, run.end):
+        return False
+    if len(run.shape) > 1 and (_FOUR_MORE.match(run.text, run.end) or follows_digits(run.text, run.start)):
         return False
     if topic_before(run.text, run.start) == "phone":
         return True
