@@ -15,6 +15,7 @@ from tokentrail.producers.wire.decoding import (
     list_of,
     number_of,
     raw_value,
+    sum_of,
     text_of,
     tokens_of,
 )
@@ -94,11 +95,11 @@ def _vector(given: dict[str, Any]) -> Usage | None:
     lifetimes = dict_of(given, "cache_creation")
     hour, minutes = tokens_of(lifetimes, "ephemeral_1h_input_tokens"), tokens_of(lifetimes, "ephemeral_5m_input_tokens")
     if written is None and (hour is not None or minutes is not None):
-        written = (hour or 0) + (minutes or 0)
+        written = sum_of(hour, minutes)
     if minutes is None and written is not None:
         minutes = max(0, written - (hour or 0))  # five minutes is what a write costs unless it says else
     return Usage(
-        input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
+        input_tokens=None if fresh is None else sum_of(fresh, read, written),
         output_tokens=total_out,
         cache_read_tokens=read,
         cache_write_5m_tokens=minutes,
@@ -110,11 +111,7 @@ def _vector(given: dict[str, Any]) -> Usage | None:
 def _sum(one: Usage | None, other: Usage | None) -> Usage | None:
     if one is None or other is None:
         return one or other
-    counts = {}
-    for name in one.__struct_fields__:
-        known = [count for count in (getattr(one, name), getattr(other, name)) if count is not None]
-        counts[name] = sum(known) if known else None
-    return Usage(**counts)
+    return Usage(**{name: sum_of(getattr(one, name), getattr(other, name)) for name in one.__struct_fields__})
 
 
 class Anthropic:

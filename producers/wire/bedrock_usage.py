@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from tokentrail.producers.wire import anthropic, openai_usage
-from tokentrail.producers.wire.decoding import list_of, tokens_of
+from tokentrail.producers.wire.decoding import list_of, sum_of, tokens_of
 from tokentrail.schemas.events import Usage
 
 _IN: Final = ("inputTokens", "inputTokenCount", "inputTextTokenCount", "prompt_token_count")
@@ -35,7 +35,7 @@ def usage_of(given: dict[str, Any]) -> Usage | None:
     read, written = tokens_of(given, *_READ), tokens_of(given, *_WRITTEN)
     hour = _written_for_an_hour(given)
     return Usage(
-        input_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
+        input_tokens=None if fresh is None else sum_of(fresh, read, written),
         output_tokens=total_out,
         cache_read_tokens=read,
         cache_write_5m_tokens=None if written is None else max(0, written - (hour or 0)),
@@ -65,5 +65,4 @@ def _written_for_an_hour(given: dict[str, Any]) -> int | None:
         for detail in list_of(given.get("cacheDetails"))
         if isinstance(detail, dict) and detail.get("ttl") == "1h"
     ]
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
+    return sum_of(*counts)

@@ -79,6 +79,13 @@ def tokens_of(given: dict[str, Any], *names: str) -> int | None:
     return None
 
 
+def sum_of(*counts: int | None) -> int | None:
+    """Return the sum of those counts that are known; None where none is, or where the sum is past belief."""
+    known = [count for count in counts if count is not None]
+    total = sum(known)
+    return total if known and total <= MAX_TOKENS else None
+
+
 def dict_of(given: dict[str, Any], *names: str) -> dict[str, Any]:
     """Return the first object among the named fields, else an empty one."""
     for name in names:

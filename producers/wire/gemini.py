@@ -16,6 +16,7 @@ from tokentrail.producers.wire.decoding import (
     list_of,
     number_of,
     raw_value,
+    sum_of,
     text_of,
     tokens_of,
 )
@@ -80,17 +81,13 @@ def usage_of(given: dict[str, Any]) -> Usage | None:
     if prompt is None and said is None and thoughts is None:
         return None
     return Usage(
-        input_tokens=_sum(prompt, tools),
-        output_tokens=_sum(said, thoughts),
+        input_tokens=sum_of(prompt, tools),
+        output_tokens=sum_of(said, thoughts),
         cache_read_tokens=tokens_of(given, "cachedContentTokenCount"),
         reasoning_tokens=thoughts,
         input_audio_tokens=_audio(given, "promptTokensDetails", "toolUsePromptTokensDetails"),
         output_audio_tokens=_audio(given, "candidatesTokensDetails", "responseTokensDetails"),
     )
-
-
-def _sum(total: int | None, extra: int | None) -> int | None:
-    return extra if total is None else total + (extra or 0)
 
 
 def _audio(given: dict[str, Any], *names: str) -> int | None:
@@ -100,8 +97,7 @@ def _audio(given: dict[str, Any], *names: str) -> int | None:
         for part in list_of(given.get(name))
         if isinstance(part, dict) and part.get("modality") == "AUDIO"
     ]
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
+    return sum_of(*counts)
 
 
 class Gemini:
@@ -233,8 +229,8 @@ def _vertex_usage(predictions: Any) -> dict[str, Any] | None:
         if isinstance(prediction, dict)
     ]
     counts = [tokens_of(statistic, "token_count") for statistic in statistics]
-    known = [count for count in counts if count is not None]
-    return {"promptTokenCount": sum(known)} if known else None
+    total = sum_of(*counts)
+    return None if total is None else {"promptTokenCount": total}
 
 
 def _model_of(endpoint: str) -> str | None:

@@ -14,6 +14,7 @@ from tokentrail.producers.wire.decoding import (
     list_of,
     number_of,
     raw_value,
+    sum_of,
     text_of,
     tokens_of,
 )
@@ -66,8 +67,8 @@ def usage_of(given: dict[str, Any]) -> Usage | None:
     if read is None and said is None:
         return None
     return Usage(
-        input_tokens=None if read is None else read + (tools or 0),
-        output_tokens=None if said is None else said + (thoughts or 0),
+        input_tokens=sum_of(read, tools),
+        output_tokens=sum_of(said, thoughts),
         cache_read_tokens=tokens_of(given, "total_cached_tokens"),
         reasoning_tokens=thoughts,
         input_audio_tokens=_audio(given, "input_tokens_by_modality"),
@@ -81,8 +82,7 @@ def _audio(given: dict[str, Any], name: str) -> int | None:
         for part in list_of(given.get(name))
         if isinstance(part, dict) and str(part.get("modality")).lower() == "audio"
     ]
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
+    return sum_of(*counts)
 
 
 class GeminiInteractions:

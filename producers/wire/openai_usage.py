@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tokentrail.producers.wire.decoding import dict_of, tokens_of
+from tokentrail.producers.wire.decoding import dict_of, sum_of, tokens_of
 from tokentrail.schemas.events import Usage
 
 _IN: Final = ("prompt_tokens", "input_tokens")
@@ -64,8 +64,8 @@ def _output(given: dict[str, Any], total_in: int | None, total_out: int | None, 
     if not reasoning or total_out is None:
         return total_out
     total = tokens_of(given, "total_tokens")
-    with_reasoning = total_out + reasoning
-    if reasoning > total_out or (total is not None and total == (total_in or 0) + with_reasoning):
+    with_reasoning = sum_of(total_out, reasoning)
+    if reasoning > total_out or (total is not None and total == (total_in or 0) + total_out + reasoning):
         return with_reasoning
     return total_out
 
