@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential_jitter
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_exponential, wait_random
 
 from tokentrail.errors import BrokerError, EngineError
+from tokentrail.kafka_security import kafka_options
 from tokentrail.processors.native_records import keep_native_records
 from tokentrail.processors.pricing import PriceBook
 from tokentrail.readiness import report_ready, report_state
@@ -59,7 +60,7 @@ class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
         self._prices = prices
         self._backlog = Backlog()
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=settings.kafka,
+            **kafka_options(settings),
             group_id=settings.group("ledger"),
             client_id=settings.group("ledger"),
             enable_auto_commit=False,
@@ -308,7 +309,7 @@ def _retrying(released: asyncio.Event) -> AsyncRetrying:
 
     return AsyncRetrying(
         retry=retry_if_exception_type(EngineError),
-        wait=wait_exponential_jitter(multiplier=0.2, max=5.0),
+        wait=wait_exponential(multiplier=0.2, max=5.0) + wait_random(0, 0.2),
         before_sleep=_tell,
         sleep=pause,
     )
