@@ -35,6 +35,22 @@ def test_unbelievable_count_is_no_count(bad: Any) -> None:
     assert usage == Usage(input_tokens=5)
 
 
+@pytest.mark.parametrize(
+    ("counter", "given"),
+    [
+        (anthropic, {"input_tokens": 10**9, "cache_read_input_tokens": 10**9, "output_tokens": 1}),
+        (gemini, {"promptTokenCount": 10**9, "toolUsePromptTokenCount": 10**9, "candidatesTokenCount": 1}),
+        (bedrock_usage, {"inputTokens": 10**9, "cacheReadInputTokens": 10**9, "outputTokens": 1}),
+    ],
+)
+def test_sum_past_belief_is_no_count(counter: Any, given: dict[str, Any]) -> None:
+    usage = counter.usage_of(given)
+
+    assert usage is not None
+    assert (usage.input_tokens, usage.output_tokens) == (None, 1)
+
+
+@settings(deadline=None)
 @given(
     st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6), st.integers(0, 10**6)
 )
