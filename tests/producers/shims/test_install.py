@@ -210,6 +210,20 @@ def test_streams_left_early_are_aborted(installed: str, trail: Any) -> None:
     assert [call.status for call in trail.completed] == ["ABORTED"] * 3
 
 
+def test_an_answer_of_urllib3_that_is_dropped_ends_at_once(installed: str, trail: Any) -> None:
+    ask = json.dumps(body_of("gpt-x", stream=True))
+    pool = urllib3.PoolManager()
+    gc.disable()
+    try:
+        unread = pool.request("POST", installed, body=ask, headers=HEADERS, preload_content=False)
+        assert isinstance(unread, urllib3.HTTPResponse)
+        unread.read(10)
+        del unread
+        assert trail.only.status == "ABORTED"
+    finally:
+        gc.enable()
+
+
 def test_a_client_that_records_already_is_recorded_once(installed: str, trail: Any) -> None:
     with tokentrail.httpx_client(recorder=trail.recorder, feature="explicit") as client:
         client.post(installed, json=body_of("gpt-x"))
