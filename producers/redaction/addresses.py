@@ -24,12 +24,13 @@ _SERVICE_LOCALS: Final = frozenset((b"git", b"hg", b"svn"))
 _IP4: Final = re.compile(rb"(?:\d{1,3}\.){3}\d{1,3}")
 _IP6: Final = re.compile(rb"[0-9A-Fa-f:]{2,45}(?:(?<=:)(?:\d{1,3}\.){3}\d{1,3})?")
 _HEX_BACKWARDS: Final = re.compile(rb"[0-9A-Fa-f:]*")
+_HAS_DIGIT: Final = re.compile(rb"[0-9]")
 _HEX_ROW: Final = re.compile(rb"[0-9A-Fa-f:]+")
 _IP6_LIMIT_BYTES: Final = 45
 _VERSION_NAME: Final = (
-    r"(?i)(?:\b(?:version|versi(?:o|ó)n|versione|vers?\.?|v|released?|build|firmware|section|chapter|clause|figure|table|"
+    r"(?i)(?:\b(?:version|versi(?:o|ó)n|versione|vers?\.?|released?|build|firmware|section|chapter|clause|figure|table|"
     r"abschnitt|kapitel|rev\.?|revision|upgraded? to|updated? to|assembly|dll|jdk|kernel|oid)|版本|§)"
-    r"[\s:='\"(]{0,3}\z|[A-Za-z][\w.+-]*[/@_-]v?\z|[\w\]][=~<>!]=\z|[~<>]=\s?\z|[~^]\z"
+    r"[\s:='\"(]{0,3}\z|[A-Za-z][\w.+-]*[/@_-]v?\z|[\w\]][=~<>!]=\z|[~<>]=\s?\z|[~^]\z|\bv[.:=]?\z"
 )
 _VERSION_WINDOW_BYTES: Final = 32
 
@@ -70,18 +71,25 @@ def read_ip6(text: bytes, start: int) -> Finding | None:
     before = _HEX_BACKWARDS.match(text[max(0, start - _IP6_LIMIT_BYTES) : start][::-1])
     start -= before.end() if before else 0
     run = _IP6.match(text, start)
-    if run is not None and run.end() - start == _IP6_LIMIT_BYTES:  # no address is as long
+    if run is None or is_word_at(text, run.end()):
+        return None
+    if run.end() - start == _IP6_LIMIT_BYTES:  # no address is as long
         row = _HEX_ROW.match(text, start)
         return Finding(start, row.end() if row else run.end(), "")
-    if run is None or is_word_at(text, run.end()) or is_after_word(text, start):
+    begin, written = _address_in(start, run[0])
+    if not written or is_after_word(text, begin) or not _HAS_DIGIT.search(written):
         return None
-    written = run[0].rstrip(b":") if not run[0].endswith(b"::") else run[0]
-    if not _is_ip6(written):  # perhaps a port comes after it
-        written = written.rpartition(b":")[0]
-    if not _is_ip6(written) or not any(48 <= byte <= 57 for byte in written):
-        return None
-    end = start + len(written)
-    return Finding(start, end, "" if written in (b"::1", b"::") else IP_ADDRESS)
+    return Finding(begin, begin + len(written), "" if written in (b"::1", b"::") else IP_ADDRESS)
+
+
+def _address_in(start: int, run: bytes) -> tuple[int, bytes]:
+    """Return the address in a run of hexadecimal digits and colons: it may end a sentence, or have a port or a name."""
+    ends = run.rstrip(b":") if not run.endswith(b"::") else run
+    name_bytes = ends.find(b":") + 1
+    for begin, written in ((0, ends), (0, ends.rpartition(b":")[0]), (name_bytes, ends[name_bytes:])):
+        if _is_ip6(written):
+            return start + begin, written
+    return start, b""
 
 
 def _is_ip4(written: bytes) -> bool:

@@ -31,6 +31,7 @@ _FRACTION: Final = re.compile(rb"(?:\d{1,12}|\d{20,})(?![\d@:])(?! ?\d)")
 _LETTER: Final = re.compile(rb"[A-Za-z]")
 _LETTER_WITHIN: Final = 20
 """The longest lettered number with its spaces."""
+_FOUR_BEFORE: Final = re.compile(rb"(?:\A|[^\w.:/,-])\d{4} \Z")
 _FOUR_MORE: Final = re.compile(rb"[ -]\d{4}(?!\d)")
 _MOST_DIGITS: Final = 19
 _PHONE_DIGITS: Final = range(9, 13)
@@ -87,7 +88,9 @@ def _is_card(run: DigitRun) -> bool:
     if not _issuer_allows(run.digits) or not checksums.luhn_holds(run.digits) or len(separators_of(run)) > 1:
         return False
     # The end of a longer row, as of a parcel's number; a card of sixteen digits may follow digits all the same.
-    return run.shape[-1] > 3 or len(run.shape) != 4 or not follows_digits(run.text, run.start)
+    return (
+        run.shape[-1] > 3 or len(run.shape) != 4 or not _FOUR_BEFORE.search(run.text, max(0, run.start - 6), run.start)
+    )
 
 
 def _issuer_allows(digits: str) -> bool:

@@ -20,7 +20,8 @@ from tokentrail.producers.redaction.phones import read_bracketed, read_internati
 from tokentrail.producers.redaction.vendor_keys import PREFIXES, read_bot_token, read_jwt, read_vendor_key
 
 _Reader = Callable[[bytes, int], Finding | None]
-_ESCAPE, _PERCENT, _AT, _DASH = b"\\%@-"
+_PERCENT, _AT, _DASH = b"%@-"
+_ESCAPES: Final = frozenset(b"\\%")
 _LONGEST_CHARACTER_BYTES: Final = 4
 _HEAD_BYTES: Final = 3
 _WORD: Final = re.compile(rb"\w*")
@@ -37,7 +38,8 @@ def scan(text: bytes, suspect: Search, begin: int = 0, stop: int | None = None) 
         start, end = suspect(text, place, length)
         if start < 0:
             return findings
-        finding = _read(text, _begin(text, start), end)
+        is_escaped = text[start] in _ESCAPES and text[start + 1] != _AT
+        finding = _read_escaped(text, start, end) if is_escaped else _read(text, start, end)
         if finding.kind:
             _add(findings, finding)
         place = max(finding.end, start + 1)
@@ -60,12 +62,11 @@ def _add(findings: list[Finding], finding: Finding) -> None:
     findings.append(finding)
 
 
-def _begin(text: bytes, start: int) -> int:
-    """Return where a candidate begins behind the escape that it may hold."""
-    first = text[start]
-    if first == _ESCAPE:
-        return start + (6 if text[start + 1] == ord("u") else 2)
-    return start + 3 if first == _PERCENT and text[start + 1] != _AT else start
+def _read_escaped(text: bytes, start: int, end: int) -> Finding:
+    """Read a candidate that begins with an escape, or with a percent sign or a backslash that is none."""
+    likelier, other = (1, 3) if text[start] == _PERCENT else (6 if text[start + 1] == ord("u") else 2, 1)
+    finding = _read(text, start + likelier, end)
+    return finding if finding.kind else _read(text, start + other, end)
 
 
 def _read(text: bytes, start: int, end: int) -> Finding:
@@ -125,5 +126,6 @@ _KEY_HEADS: Final = (*PREFIXES, "key-", "hooks", "discord", "AKIA", "ASIA", "ABI
 _BY_HEAD: Final[dict[bytes, _Reader]] = {
     **dict.fromkeys((head[:_HEAD_BYTES].encode() for head in _KEY_HEADS), read_vendor_key),
     **dict.fromkeys((b"bea", b"Bea", b"BEA", b"bas", b"Bas", b"BAS"), read_scheme),
+    **dict.fromkeys((f"SK{digit}".encode() for digit in "0123456789abcdef"), read_vendor_key),
     b"eyJ": read_jwt,
 }

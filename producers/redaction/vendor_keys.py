@@ -77,7 +77,7 @@ def _read_fixed(text: bytes, start: int) -> Finding | None:
 
 def read_bot_token(text: bytes, start: int) -> Finding | None:
     """Return the Telegram bot's token whose number begins, or ends, at `start`: a number, a colon, 35 characters."""
-    number = _NUMBER_BEFORE.search(text, max(0, start - 10), start)
+    number = _NUMBER_BEFORE.search(text, max(0, start - 9), start)
     begin = number.start() if number else start
     token = _BOT.match(text, begin)
     return Finding(begin, token.end(), API_KEY) if token and not is_word_at(text, token.end()) else None
