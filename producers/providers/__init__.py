@@ -10,7 +10,7 @@ from typing import Final
 from tokentrail.producers.providers.provider import Provider
 from tokentrail.producers.wire.choosing import generic_wire
 
-__all__ = ["Provider", "generic_wire", "operation_of", "provider_name", "provider_named", "provider_of", "providers"]
+__all__ = ["Provider", "generic_wire", "provider_named", "provider_of", "providers"]
 
 
 @cache
@@ -32,17 +32,6 @@ def provider_of(host: str, port: int | None = None) -> Provider | None:
 def provider_named(name: str) -> Provider | None:
     """Return the provider of that name; None where there is none."""
     return _registry().by_name.get(name)
-
-
-def provider_name(host: str) -> str:
-    """Return the name of a host's provider; a host that is nobody's we know is its own name."""
-    provider = provider_of(host)
-    return host.lower() if provider is None else provider.name
-
-
-def operation_of(endpoint: str) -> str | None:
-    """Return what a path asks for, whoever serves it; None where it is no operation we know."""
-    return generic_wire(endpoint).operation(endpoint)
 
 
 class _Registry:

@@ -9,7 +9,7 @@ import pytest
 from recorded_exchanges import exchange_names, load_exchange
 
 from tokentrail.producers import providers as registry
-from tokentrail.producers.providers import Provider, operation_of, provider_name, provider_named, provider_of, providers
+from tokentrail.producers.providers import Provider, provider_named, provider_of, providers
 from tokentrail.producers.wire.choosing import openai_wire
 
 EXCHANGES = {name: load_exchange(name) for name in exchange_names()}
@@ -86,11 +86,6 @@ def test_everybody_else_is_no_provider(host: str, port: int | None) -> None:
     assert provider_of(host, port) is None
 
 
-def test_host_of_nobody_is_its_own_name() -> None:
-    assert provider_name("Relay.example") == "relay.example"
-    assert provider_name("api.anthropic.com") == "anthropic"
-
-
 def test_provider_is_found_by_its_name() -> None:
     found = provider_named("openai")
 
@@ -104,8 +99,3 @@ def test_documentation_lists_every_provider() -> None:
     page = (Path(__file__).parents[3] / "docs" / "providers.md").read_text()
 
     assert [provider.name for provider in providers() if f"| `{provider.name}` |" not in page] == []
-
-
-def test_operation_is_told_by_the_path() -> None:
-    assert operation_of("/v1/chat/completions") == "chat"
-    assert operation_of("/healthz") is None
