@@ -15,6 +15,7 @@ from aiokafka.errors import (
 )
 
 from tokentrail.errors import BrokerError
+from tokentrail.kafka_security import kafka_options
 from tokentrail.schemas.topics import ALERTS, CALLS, DEAD_LETTERS, SLICES
 from tokentrail.settings import Settings
 
@@ -64,8 +65,8 @@ async def inspect_broker(settings: Settings) -> BrokerStatus:
 
 async def _inspect(settings: Settings) -> BrokerStatus:
     # The admin client says which topics there are; a consumer that asks for one could create it.
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=_REQUEST_MS)
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, request_timeout_ms=_REQUEST_MS)
+    admin = AIOKafkaAdminClient(**kafka_options(settings), request_timeout_ms=_REQUEST_MS)
+    consumer = AIOKafkaConsumer(**kafka_options(settings), request_timeout_ms=_REQUEST_MS)
     try:
         await admin.start()
         await consumer.start()

@@ -10,6 +10,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from tokentrail.errors import BrokerError
+from tokentrail.kafka_security import kafka_options
 from tokentrail.schemas.topics import TOPICS, Topic
 from tokentrail.settings import Settings
 
@@ -50,7 +51,7 @@ async def create_topics(settings: Settings, topics: Iterable[Topic] = TOPICS) ->
 
 
 async def _create_missing(settings: Settings, topics: tuple[Topic, ...]) -> set[str]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=_TIMEOUT_MS)
+    admin = AIOKafkaAdminClient(**kafka_options(settings), request_timeout_ms=_TIMEOUT_MS)
     await admin.start()
     try:
         there = set(await admin.list_topics())
@@ -87,8 +88,8 @@ def _partitions(topic: Topic, settings: Settings) -> int:
 
 
 async def _report(settings: Settings, topics: tuple[Topic, ...], created: set[str]) -> list[TopicReport]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka, request_timeout_ms=_TIMEOUT_MS)
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, request_timeout_ms=_TIMEOUT_MS)
+    admin = AIOKafkaAdminClient(**kafka_options(settings), request_timeout_ms=_TIMEOUT_MS)
+    consumer = AIOKafkaConsumer(**kafka_options(settings), request_timeout_ms=_TIMEOUT_MS)
     await admin.start()
     await consumer.start()
     try:

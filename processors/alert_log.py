@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from tokentrail.errors import BrokerError
+from tokentrail.kafka_security import kafka_options
 from tokentrail.schemas import topics
 from tokentrail.schemas.alerts import Alert, decode_alert
 from tokentrail.settings import Settings
@@ -56,7 +57,7 @@ async def follow_alerts(settings: Settings, since_ms: int) -> AsyncIterator[Aler
 @asynccontextmanager
 async def _open(settings: Settings) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
     topic = settings.topic(topics.ALERTS.name)
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**kafka_options(settings), enable_auto_commit=False)
     try:
         await consumer.start()
         await consumer._client._wait_on_metadata(topic)  # noqa: SLF001 - nothing else asks without a subscription

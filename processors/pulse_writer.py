@@ -10,6 +10,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 
+from tokentrail.kafka_security import kafka_options
 from tokentrail.processors.pulse import LINGER_MS, Pulse
 from tokentrail.processors.record_batches import BatchingApp
 from tokentrail.processors.rules import load_rules
@@ -69,7 +70,7 @@ class PulseWriter:
     async def _connect(self) -> AIOKafkaConsumer:
         """A client of its own: on the agent's connection the question would wait behind a fetch for new records."""
         if self._client is None:
-            self._client = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka, enable_auto_commit=False)
+            self._client = AIOKafkaConsumer(**kafka_options(self._settings), enable_auto_commit=False)
             await self._client.start()
         await self._client._client._wait_on_metadata(self._topic)  # noqa: SLF001 - nothing else asks without a subscription
         return self._client

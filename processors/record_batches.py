@@ -18,6 +18,7 @@ import faust
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, EventT
 
+from tokentrail.kafka_security import kafka_options
 from tokentrail.processors.native_records import keep_native_records
 from tokentrail.processors.slicing import RecordBatch
 from tokentrail.settings import Settings
@@ -110,6 +111,7 @@ class BatchingApp(faust.App):
         super().__init__(
             settings.group(part),
             broker=[f"aiokafka://{server.strip()}" for server in settings.kafka.split(",")],
+            broker_credentials=_credentials(settings),
             store="memory://",
             datadir=tempfile.gettempdir(),  # Faust wants one; the memory store writes nothing there
             value_serializer="raw",
@@ -183,3 +185,17 @@ class OrderedAcks:
                 return
             event.ack()
             self._held.popleft()
+
+
+def _credentials(settings: Settings) -> faust.auth.Credentials | None:
+    """Return what `kafka_options` says, in Faust's form."""
+    options = kafka_options(settings)
+    context = options.get("ssl_context")
+    if "sasl_mechanism" not in options:
+        return None if context is None else faust.SSLCredentials(context)
+    return faust.SASLCredentials(
+        username=options["sasl_plain_username"],
+        password=options["sasl_plain_password"],
+        mechanism=options["sasl_mechanism"],
+        ssl_context=context,
+    )

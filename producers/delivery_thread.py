@@ -11,7 +11,7 @@ from tokentrail.producers.delivery import DeliveryLoop, quiet_this_thread
 from tokentrail.producers.guard import guarded
 from tokentrail.producers.kafka_import import import_aiokafka
 
-_LINGER_S: Final = 0.015
+LINGER_S: Final = 0.015
 _RESTART_S: Final = 1.0
 _WAKING: Final = guarded("waking the publisher")
 _RUNNING: Final = guarded("publishing")
@@ -40,8 +40,9 @@ class DeliveryThread:
     another one there and keep this one, unused, because letting go of it would close what the parent still works with.
     """
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, linger_s: float = LINGER_S) -> None:
         self._work = work
+        self._linger_s = linger_s
         self._starting = threading.RLock()
         self._thread: threading.Thread | None = None
         self._loop: DeliveryLoop | None = None
@@ -111,7 +112,7 @@ class DeliveryThread:
                     await _wait(called.wait, again_s)
                 self._awake = True
             if self._work.waits() == 1 and not self.hurry:
-                await asyncio.sleep(_LINGER_S)
+                await asyncio.sleep(self._linger_s)
             again_s = await self._work.work()
 
 

@@ -9,6 +9,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer
 
 from tokentrail.compose.demo.verdict import HeardAlert
+from tokentrail.kafka_security import kafka_options
 from tokentrail.schemas.alerts import decode_alert
 from tokentrail.schemas.topics import ALERTS
 from tokentrail.settings import Settings
@@ -36,7 +37,7 @@ async def listen_to_alerts(settings: Settings, on_alert: Callable[[HeardAlert], 
     """Follow the alert topic from its beginning; `on_alert` is called on the event loop with each record."""
     consumer = AIOKafkaConsumer(
         settings.topic(ALERTS.name),
-        bootstrap_servers=settings.kafka,
+        **kafka_options(settings),
         auto_offset_reset="earliest",
         enable_auto_commit=False,
     )

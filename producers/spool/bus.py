@@ -37,6 +37,9 @@ from tokentrail.settings import Settings
 EXIT_DEADLINE_S: Final = 2.0
 """How long a program that ends waits for its last events to be shipped; what is not stays on the disk."""
 _HOPELESS_S: Final = 0.2
+_LINGER_S: Final = 0.1
+"""How long more is waited for before a round is shipped: a round costs as much CPU as a hundred events, and what waits
+is on the disk."""
 _TRY_AGAIN_S: Final = 30.0
 _TIDYING: Final = guarded("tidying the spool")
 _log = logging.getLogger("tokentrail")
@@ -248,7 +251,7 @@ class Spool:
             links = msgspec.structs.replace(links, offer=tail.offer)
             own = Consignment(directory, segments, tail, CursorFile(directory.path).read())
             self._shipping = Shipping(own, orphanage, self._make_delivery, self._notify)
-            self._thread = DeliveryThread(self._shipping)
+            self._thread = DeliveryThread(self._shipping, _LINGER_S)
         else:
             self._keep_only(root, orphanage)
         self._directory, self._segments = directory, segments

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -184,6 +185,8 @@ class SpoolWriter:
     def _open(self, now_s: float) -> None:
         file = self._segments.open_next(self._clock)
         self._file = file
+        if self._limits.sync:
+            _sync_name(self._segments.directory)
         self._opened_s = now_s
         status = os.fstat(file)
         self._identity = (status.st_dev, status.st_ino)
@@ -261,3 +264,13 @@ class SpoolWriter:
     def _tell_of_recovery(self) -> None:
         self._trouble = self.last_error = ""
         _log.info("The spool %s takes events again.", self._segments.directory)
+
+
+def _sync_name(directory: Path) -> None:
+    """Bring the names of a new file and of its new directory to the disk: without them its data is not found."""
+    for path in (directory, directory.parent):
+        opened = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(opened)
+        finally:
+            os.close(opened)

@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from own_broker import OwnBroker
 from topic_log import read_topic
 
 from tokentrail.compose.environ import worker_environ
@@ -21,6 +23,7 @@ from tokentrail.producers.records import Record
 from tokentrail.producers.spool.adoption import Orphanage
 from tokentrail.producers.spool.bus import Spool, SpoolOptions
 from tokentrail.producers.spool.directory import Destination, take_directory
+from tokentrail.producers.spool.writer import SpoolLimits
 from tokentrail.settings import Settings
 
 SENT = Outcome(status="SUCCESS")
@@ -71,6 +74,13 @@ def record_calls(recorder: Recorder, spool: Spool, count: int) -> None:
     assert spool.commit()
 
 
+def wait_for_adoption(spool: Spool, count: int) -> None:
+    deadline_s = time.monotonic() + 60
+    while spool.stats().adopted < count and time.monotonic() < deadline_s:
+        time.sleep(0.01)
+    assert spool.stats().adopted == count
+
+
 @pytest.mark.broker
 def test_every_record_arrives_once_in_order_and_nothing_is_left(settings: Settings, spool: Spool, root: Path) -> None:
     recorders = [Recorder(spool.append, service="checkout") for _ in range(3)]
@@ -98,8 +108,7 @@ def test_what_a_killed_process_left_is_shipped_by_the_next(settings: Settings, s
     own = Recorder(spool.append)
     record_calls(own, spool, 1)
     assert spool.flush(30)
-    while spool.stats().adopted < 300:
-        assert spool.flush(30)
+    wait_for_adoption(spool, 300)
 
     assert sequences(read_calls(settings)) == {recorder.producer_id: list(range(1, 301)), own.producer_id: [1]}
     assert spool.close()
@@ -257,3 +266,38 @@ def test_where_nothing_can_be_made_events_are_dropped_and_counted(
     assert spool.stats().dropped == {"no_directory": 3}
     assert recorder.stats().dropped == 3
     assert not spool.stats().spooled
+
+
+@pytest.mark.broker
+def test_a_broker_that_is_away_all_along_and_back_later_gets_everything_in_order(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tokentrail.producers.spool.tail.HOT_BYTES", 20_000)  # most is read from the files again
+    broker = OwnBroker(tmp_path / "kafka")
+    made = options(broker.settings, root, limits=SpoolLimits(max_bytes=1_000_000))
+    away = Spool(made)
+    recorders = [Recorder(away.append) for _ in range(3)]
+    for _ in range(20):
+        for recorder in recorders:
+            record_calls(recorder, away, 10)
+    assert not away.flush(0.5)
+    assert away.stats().last_error
+    assert not away.close(0)
+    back = Spool(made)
+    recorders += [Recorder(back.append) for _ in range(3)]
+    try:
+        for recorder in recorders[3:]:
+            record_calls(recorder, back, 100)
+        broker.start()
+        broker.wait_until_ready()
+        for recorder in recorders[3:]:
+            record_calls(recorder, back, 100)
+        assert back.flush(60)
+        wait_for_adoption(back, 600)
+        assert back.close()
+
+        found = sequences(read_calls(broker.settings))
+        assert found == {recorder.producer_id: list(range(1, 201)) for recorder in recorders}
+        assert directories(root) == []
+    finally:
+        broker.kill()
