@@ -29,7 +29,7 @@ _PLACEHOLDER: Final = r"\[(?:" + "|".join(KINDS) + r")\]"
 _CREDENTIALS: Final = (
     _PLACEHOLDER,
     _begun_by(
-        rf"(?:{_VENDOR_PREFIX})[A-Za-z0-9_*.\-]{{4}}",
+        rf"(?:{_VENDOR_PREFIX})[A-Za-z0-9_*.\-]{{8}}",
         r"eyJ[A-Za-z0-9]|(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{4}|SK[0-9a-f]{6}|key-[0-9a-f]{6}",
         r"hooks\.slack\.com/|discord(?:app)?\.com/api/",
         r"(?i:bearer|basic)[ \t]+[A-Za-z0-9+/._~\-]",
