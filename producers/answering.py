@@ -11,9 +11,9 @@ from tokentrail.producers.guard import guarded
 from tokentrail.producers.headers import header_dict, header_number, header_text
 from tokentrail.producers.http_status import status_of_code, status_of_names
 from tokentrail.producers.scrubbing import scrub_text
-from tokentrail.producers.wire.estimates import estimate_usage
 from tokentrail.producers.wire.framing import framer_for
-from tokentrail.schemas.events import Status, UsageSource
+from tokentrail.producers.wire.usage import settle_usage
+from tokentrail.schemas.events import Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -127,20 +127,10 @@ class AnswerReading:
             self._reader.read_answer(payload)
 
     def _conclude_usage(self, exchange: Exchange) -> None:
-        facts, outcome = self._reader.facts, self._description.outcome
-        usage = facts.usage
+        facts, outcome, body = self._reader.facts, self._description.outcome, exchange.body
         outcome.provider_usage = _bounded(facts.provider_usage)
-        if usage is not None and not facts.usage_is_partial:
-            outcome.usage, outcome.usage_source = usage, UsageSource.PROVIDER
-            return
-        outcome.usage = usage
-        outcome.usage_source = UsageSource.MISSING
-        if not (facts.has_content and facts.billed and exchange.body):
-            return
-        about = estimate_usage(self._description.wire.input_size(exchange.body), facts.output_size)
-        outcome.usage_source = UsageSource.ESTIMATED
-        # What the provider did count stays: a stream left early has told its input, and not yet its output.
-        outcome.usage = about if usage is None else msgspec.structs.replace(usage, output_tokens=about.output_tokens)
+        wire = self._description.wire
+        outcome.usage, outcome.usage_source = settle_usage(facts, lambda: wire.input_size(body or b""))
 
     def _conclude_error(self, exchange: Exchange) -> None:
         error, outcome = self._reader.facts.error, self._description.outcome

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from tokentrail.errors import SettingsError
 from tokentrail.producers.captures import capture
+from tokentrail.producers.retry import retrying
 from tokentrail.producers.transport import wrap_transport
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ def httpx_client(**options: Any) -> httpx2.Client:
 
     Takes what `capture()` takes, `library` ("httpx2" or "httpx"; by default the one the installed openai SDK uses) and,
     besides, everything the library's own `Client` takes. Timeouts, where not given: connect 10 s, read 120 s, write
-    30 s, pool 10 s. Recording never raises into a call and never waits for the broker.
+    30 s, pool 10 s. `retries`, a number or `tokentrail.Retries`, tries again after passing failures; each attempt is an
+    event of its own (give the SDK `max_retries=0`). Recording never raises into a call and never waits for the broker.
 
     Raises:
-        SettingsError: neither httpx2 nor httpx is installed.
+        SettingsError: neither httpx2 nor httpx is installed, or retries are wanted and tenacity is not.
     """
     return cast("httpx2.Client", _recording_client("Client", options))
 
@@ -40,16 +42,22 @@ def async_httpx_client(**options: Any) -> httpx2.AsyncClient:
 def _recording_client(kind: str, options: dict[str, Any]) -> Any:
     own = {name: options.pop(name) for name in tuple(options) if name in _CAPTURE_OPTIONS}
     recording = capture(**own)
+    retries = options.pop("retries", None)
     module = _load(options.pop("library", None) or _installed_library())
     options.setdefault("timeout", module.Timeout(**_TIMEOUT_S))
     options.setdefault("limits", module.Limits(**_LIMITS))
     options.setdefault("follow_redirects", True)
     client = getattr(module, kind)(**options)
+
+    def wrap(transport: Any) -> Any:
+        recorded = wrap_transport(transport, recording)
+        return recorded if retries is None else retrying(recorded, retries)
+
     # Wrapped after construction: giving the client a transport would turn off its proxy settings.
-    client._transport = wrap_transport(client._transport, recording)  # noqa: SLF001 - has no public name
+    client._transport = wrap(client._transport)  # noqa: SLF001 - has no public name
     mounts = client._mounts  # noqa: SLF001 - has no public name
     for pattern, transport in mounts.items():
-        mounts[pattern] = transport and wrap_transport(transport, recording)
+        mounts[pattern] = transport and wrap(transport)
     return client
 
 

@@ -178,7 +178,7 @@ class Recorder:
             outcome = replace(outcome, attributes=attributes)
         try:
             value = _join(head, call, outcome)
-            if holds_secret(value, secrets):
+            if holds_secret(value[len(head) :], secrets):  # the head is our own
                 value = _join_without(secrets, head, call, outcome)
             if len(value) <= MAX_EVENT_BYTES and not isinstance(decode_event(value), Rejected):
                 return value

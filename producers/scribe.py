@@ -16,6 +16,7 @@ GROUP_S: Final = 0.004
 EXIT_DEADLINE_S: Final = 2.0
 FORK_WAIT_S: Final = 5.0
 """A group takes milliseconds, the first one some 0.1 s for its imports; who holds what it waits for goes on."""
+_LAST_JOB_S: Final = 5.0
 _LINGER_ROUNDS: Final = 25
 """Rounds without work before the thread goes to sleep: what wakes it costs the caller more than a look costs it."""
 _WORKING: Final = guarded("recording a call")
@@ -28,13 +29,23 @@ class Scribe:
     """Runs jobs one after the other, in the order they were put, each within a few milliseconds.
 
     `put` never blocks and never raises; when too many jobs wait, a new one is dropped and counted. After every group of
-    jobs `commit` is called once, in the same thread. The thread starts with the first job and sleeps while there is
+    jobs `commit` is called once, in the same thread. So is `beat` every `beat_s` seconds, until it returns False and
+    from the next job on again. The thread starts with the first job and sleeps while there is
     none. A forked child starts afresh and does nothing of its parent's; a fork waits for the group that is being worked
     on. What is put after `close`, as by finalizers of a program that ends, is done on the spot.
     """
 
-    def __init__(self, commit: Callable[[], bool] = lambda: True, *, max_jobs: int = 20_000) -> None:
+    def __init__(
+        self,
+        commit: Callable[[], bool] = lambda: True,
+        *,
+        beat: Callable[[], bool] = lambda: False,
+        beat_s: float = 60.0,
+        max_jobs: int = 20_000,
+    ) -> None:
         self._commit = commit
+        self._beat = beat
+        self._beat_s = beat_s
         self._max_jobs = max_jobs
         self._closed = False
         self._begin()
@@ -80,9 +91,16 @@ class Scribe:
         if self._closed:
             return True
         complete = self.flush(timeout_s) if self._jobs or self._thread else True
-        self._closed = True
-        self._asleep = True  # so that `put` asks `_wake`, which works on the spot
+        self._stopping = True
         self._woken.set()
+        if self._thread is not None:
+            # An interpreter that ends while a thread of its is inside a C++ library aborts.
+            self._thread.join(_LAST_JOB_S)
+        self._closed, self._stopping = True, False
+        self._asleep = True  # so that `put` asks `_wake`, which works on the spot
+        if self._jobs:
+            self.dropped["closed"] += len(self._jobs)
+            self._jobs.clear()
         return complete
 
     def _hold(self) -> None:
@@ -106,6 +124,9 @@ class Scribe:
         self._thread: threading.Thread | None = None
         self._asleep = True
         self._busy = False
+        self._beating = True
+        self._next_beat_s = time.monotonic() + self._beat_s
+        self._stopping = False
         self._closed = False
 
     def _wake(self) -> None:
@@ -131,7 +152,9 @@ class Scribe:
 
     def _run(self) -> None:
         idle_rounds = 0
-        while not self._closed:
+        while not (self._closed or self._stopping):
+            if time.monotonic() >= self._next_beat_s:
+                self._do_beat()
             if self._jobs:
                 self._asleep = False
                 self._work()
@@ -143,18 +166,25 @@ class Scribe:
                 idle_rounds = 0
             time.sleep(GROUP_S)
 
+    def _do_beat(self) -> None:
+        self._next_beat_s = time.monotonic() + self._beat_s
+        with self._working, _WORKING:
+            self._beating = self._beat()
+            self._commit()
+
     def _sleep(self) -> None:
         self._woken.clear()
         self._asleep = True
-        if not self._jobs:  # one may have come between the last look and the line above
-            self._woken.wait()
+        if not self._jobs and not self._stopping:  # one may have come between the last look and the line above
+            self._woken.wait(max(0.0, self._next_beat_s - time.monotonic()) if self._beating else None)
         self._asleep = self._closed
 
     def _work(self) -> None:
         with self._working:  # after the end, threads that are still there work for themselves
             self._busy = True
             jobs = self._jobs
-            while jobs:
+            self._beating = True
+            while jobs and not self._stopping:
                 try:
                     job = jobs.popleft()
                 except IndexError:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-MAX_EVENT_BYTES: Final = 1_048_576
+MAX_EVENT_BYTES: Final = 8_388_608
 """A longer event is skipped; the stream itself is not touched."""
 
 

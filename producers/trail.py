@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 
 from tokentrail.producers.bus import Bus, open_bus
 from tokentrail.producers.calls import Call, Outcome
+from tokentrail.producers.guard import faults
+from tokentrail.producers.metrics import observe_stats
 from tokentrail.producers.recorder import Recorder
 from tokentrail.producers.scribe import Scribe
+from tokentrail.producers.stats import BusCounts, ShimStats, collect_stats
 from tokentrail.producers.strictness import require_commit
 from tokentrail.settings import current_settings
 
@@ -22,6 +25,8 @@ _recorders: dict[tuple[str, str], Recorder] = {}
 _scribes: list["TrailScribe"] = []
 _redactors: list["Redactor"] = []
 _names: list[str | None] = [None, None]
+_told: tuple[int, dict[str, int], dict[str, int]] = (0, {}, {})
+_observed = False
 
 
 class TrailScribe(Scribe):
@@ -95,7 +100,7 @@ def default_scribe() -> TrailScribe:
         with _lock:
             if not _scribes:
                 bus = default_bus()
-                _scribes.append(TrailScribe(bus.commit))
+                _scribes.append(TrailScribe(bus.commit, beat=_tell_stats))
                 # After the bus has registered its own end: what is registered later is called earlier.
                 atexit.register(_scribes[0].close)
     return _scribes[0]
@@ -123,6 +128,26 @@ def is_strict() -> bool:
 def flush(timeout_s: float = 10.0) -> bool:
     """Wait until everything recorded so far is in Kafka. False: time is up, or no broker is configured."""
     return default_scribe().flush(timeout_s) and default_bus().flush(timeout_s)
+
+
+def stats() -> ShimStats:
+    """Return what recording has done in this process so far. From any thread; waits for nothing."""
+    recorders = [recorder.stats() for recorder in list(_recorders.values())]
+    dropped = _scribes[0].dropped if _scribes else {}
+    return collect_stats(recorders, _buses[0].counts() if _buses else BusCounts(), dropped, faults)
+
+
+def _tell_stats() -> bool:
+    """Record the counts if there is something new in them. False: there was nothing."""
+    global _told, _observed  # noqa: PLW0603 - what was told last is a fact about the process
+    _observed = _observed or observe_stats(stats)
+    found = stats()
+    if (found.recorded, found.dropped, found.faults) == _told:
+        return False
+    default_recorder().stats_event(found)
+    found = stats()
+    _told = (found.recorded, found.dropped, found.faults)
+    return True
 
 
 def _note_dropped(key: bytes, count: int) -> None:

@@ -17,6 +17,7 @@ containers, with `--containers`; else the embedded stack, started once per run w
 
 import asyncio
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -26,12 +27,19 @@ import clickhouse_connect
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from anyio.from_thread import start_blocking_portal
+from hypothesis import settings as hypothesis_settings
 
 from tokentrail.compose.embedded.stack import Stack, running_stack
 from tokentrail.compose.embedded.stack_plan import ENGINE, KAFKA, StackPlan
 from tokentrail.compose.environ import worker_environ
 from tokentrail.compose.topics import create_topics
 from tokentrail.settings import Settings
+
+# A test says what holds, not how fast: the machine may have other things to do.
+hypothesis_settings.register_profile("tokentrail", deadline=None)
+hypothesis_settings.load_profile("tokentrail")
+# What tests record without saying where stays out of the user's own spool.
+os.environ.setdefault("TOKENTRAIL_SPOOL", tempfile.mkdtemp(prefix="tokentrail-tests-"))
 
 _NOBODY = "127.0.0.1:1"
 _SERVICES = ("broker", "engine")

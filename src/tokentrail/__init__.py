@@ -5,26 +5,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tokentrail.errors import TokentrailError
-    from tokentrail.producers.audited import audited, call
+    from tokentrail.producers.audited import audited, call, current_call
     from tokentrail.producers.context import context
     from tokentrail.producers.httpx_client import async_httpx_client, httpx_client
     from tokentrail.producers.middleware.asgi import ASGIMiddleware
     from tokentrail.producers.middleware.wsgi import WSGIMiddleware
+    from tokentrail.producers.outlets import add_outlets
     from tokentrail.producers.propagation import propagate
+    from tokentrail.producers.retry import Retries, retrying
     from tokentrail.producers.shims.install import install, uninstall
+    from tokentrail.producers.trail import flush, stats
 
 __all__ = [
     "ASGIMiddleware",
+    "Retries",
     "TokentrailError",
     "WSGIMiddleware",
     "__version__",
+    "add_outlets",
     "async_httpx_client",
     "audited",
     "call",
     "context",
+    "current_call",
+    "flush",
     "httpx_client",
     "install",
     "propagate",
+    "retrying",
+    "stats",
     "uninstall",
 ]
 
@@ -34,7 +43,13 @@ _HOME = {
     "TokentrailError": "tokentrail.errors",
     "ASGIMiddleware": "tokentrail.producers.middleware.asgi",
     "WSGIMiddleware": "tokentrail.producers.middleware.wsgi",
+    "Retries": "tokentrail.producers.retry",
     "audited": "tokentrail.producers.audited",
+    "add_outlets": "tokentrail.producers.outlets",
+    "current_call": "tokentrail.producers.audited",
+    "flush": "tokentrail.producers.trail",
+    "stats": "tokentrail.producers.trail",
+    "retrying": "tokentrail.producers.retry",
     "call": "tokentrail.producers.audited",
     "install": "tokentrail.producers.shims.install",
     "propagate": "tokentrail.producers.propagation",

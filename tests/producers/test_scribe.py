@@ -115,6 +115,49 @@ def test_it_works_again_after_it_fell_asleep() -> None:
     assert done.wait(10)
 
 
+def test_it_beats_while_there_is_something_to_tell_and_again_after_a_job() -> None:
+    left = [True, True, False]
+    beats: list[int] = []
+    ended, beaten = threading.Event(), threading.Event()
+
+    def beat() -> bool:
+        beats.append(1)
+        beaten.set()
+        goes_on = left.pop(0) if left else False
+        if not goes_on:
+            ended.set()
+        return goes_on
+
+    scribe = Scribe(beat=beat, beat_s=0.01)
+    scribe.put(lambda: None)
+    assert ended.wait(10)
+    assert len(beats) >= 3
+    while not scribe._asleep:
+        threading.Event().wait(0.01)
+    beaten.clear()
+
+    scribe.put(lambda: None)
+
+    assert beaten.wait(10)
+    scribe.close()
+
+
+def test_what_is_not_done_when_time_is_up_is_dropped_and_counted_and_the_thread_has_ended() -> None:
+    going = threading.Event()
+    scribe = Scribe()
+    scribe.put(going.set)
+    assert going.wait(10)
+    pause = threading.Event()
+    for _ in range(100):
+        scribe.put(lambda: pause.wait(0.01))
+
+    assert not scribe.close(0.05)
+
+    assert scribe.dropped["closed"] > 0
+    assert scribe._thread is not None
+    assert not scribe._thread.is_alive()
+
+
 PROGRAM = """
 import os, sys, threading
 from tokentrail.producers.guard import faults
