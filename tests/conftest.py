@@ -39,7 +39,8 @@ from tokentrail.settings import Settings
 hypothesis_settings.register_profile("tokentrail", deadline=None)
 hypothesis_settings.load_profile("tokentrail")
 # What tests record without saying where stays out of the user's own spool.
-os.environ.setdefault("TOKENTRAIL_SPOOL", tempfile.mkdtemp(prefix="tokentrail-tests-"))
+_spool = tempfile.TemporaryDirectory(prefix="tokentrail-tests-")
+os.environ.setdefault("TOKENTRAIL_SPOOL", _spool.name)
 
 _NOBODY = "127.0.0.1:1"
 _SERVICES = ("broker", "engine")
