@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
@@ -12,6 +11,8 @@ from tokentrail.producers.records import Record
 _CLOCK_SLACK_S: Final = 3600.0
 """How far the broker's clock may be off this machine's."""
 _READ_TIMEOUT_S: Final = 60.0
+"""Without any progress."""
+_STOP_TIMEOUT_S: Final = 5.0
 _END: Final = -1
 """ListOffsets' timestamp for the end of a partition: https://kafka.apache.org/protocol#The_Messages_ListOffsets."""
 _log = logging.getLogger("tokentrail")
@@ -90,15 +91,17 @@ async def without_landed(
     from aiokafka import AIOKafkaConsumer
     from aiokafka.errors import TopicAuthorizationFailedError
 
+    looked_at = {
+        partition: records
+        for partition, records in lanes.items()
+        if partition in standing.offsets or standing.since_s is not None
+    }
+    if not looked_at:
+        return dict(lanes)
     consumer = AIOKafkaConsumer(**options, enable_auto_commit=False, fetch_max_wait_ms=100, client_id="tokentrail")
     try:
         await asyncio.wait_for(consumer.start(), _READ_TIMEOUT_S)
-        return {
-            partition: await _leave_out(consumer, topic, partition, records, standing)
-            if partition in standing.offsets or standing.since_s is not None
-            else records
-            for partition, records in lanes.items()
-        }
+        return {**lanes, **await _look(consumer, topic, looked_at, standing)}
     except TopicAuthorizationFailedError:
         _log.warning(
             "This client may not read %s: events that were on their way when a process or a connection broke off are "
@@ -106,30 +109,45 @@ async def without_landed(
         )  # fmt: skip
         return dict(lanes)
     finally:
-        await consumer.stop()
+        await _stop(consumer)
 
 
-async def _leave_out(
-    consumer: Any, topic: str, partition: int, records: list[Record], standing: Standing
-) -> list[Record]:
+async def _look(
+    consumer: Any, topic: str, lanes: Mapping[int, list[Record]], standing: Standing
+) -> dict[int, list[Record]]:
     from aiokafka.structs import TopicPartition
 
-    place = TopicPartition(topic, partition)
-    begin, end = await _find_bounds(consumer, place, standing)
+    places = {partition: TopicPartition(topic, partition) for partition in lanes}
+    bounds = {partition: await _find_bounds(consumer, place, standing) for partition, place in places.items()}
+    # Once for all: a consumer that is stopped soon after it was assigned something else may never end.
+    consumer.assign(list(places.values()))
+    for partition, (begin, _) in bounds.items():
+        consumer.seek(places[partition], begin)  # at once: else it begins to wait at the end for what comes next
+    rest: dict[int, list[Record]] = {}
+    for partition, records in lanes.items():
+        landed = await _read_landed(consumer, places[partition], bounds[partition][1], records)
+        rest[partition] = _leave_out(records, landed)
+        standing.move({partition: bounds[partition][1] - 1})
+    return rest
+
+
+async def _read_landed(consumer: Any, place: Any, end: int, records: list[Record]) -> Counter[tuple[bytes, bytes]]:
+    """Read a partition up to `end`; return which of the records are in it, and how often."""
     wanted = Counter((record.key, record.value) for record in records)
     keys = {record.key for record in records}
     landed: Counter[tuple[bytes, bytes]] = Counter()
-    consumer.assign([place])
-    consumer.seek(place, begin)  # at once: else it begins to wait at the end for what comes next
-    deadline_s = time.monotonic() + _READ_TIMEOUT_S
-    while await consumer.position(place) < end and landed != wanted:
-        for found in (await consumer.getmany(place, timeout_ms=1000)).get(place, ()):
-            deadline_s = time.monotonic() + _READ_TIMEOUT_S
-            if found.key in keys and (found.key, found.value) in wanted:
-                landed[found.key, found.value] += 1
-        if time.monotonic() > deadline_s:
-            raise TimeoutError(f"partition {partition} of {topic} cannot be read up to {end}")
-    standing.move({partition: end - 1})
+    async with asyncio.timeout(_READ_TIMEOUT_S) as patience:
+        while await consumer.position(place) < end and landed != wanted:
+            read = (await consumer.getmany(place, timeout_ms=1000)).get(place, ())
+            if read:
+                patience.reschedule(asyncio.get_running_loop().time() + _READ_TIMEOUT_S)
+            for found in read:
+                if found.key in keys and (found.key, found.value) in wanted:
+                    landed[found.key, found.value] += 1
+    return landed
+
+
+def _leave_out(records: list[Record], landed: Counter[tuple[bytes, bytes]]) -> list[Record]:
     rest = []
     for record in records:
         if landed[record.key, record.value]:
@@ -137,6 +155,13 @@ async def _leave_out(
         else:
             rest.append(record)
     return rest
+
+
+async def _stop(consumer: Any) -> None:
+    try:
+        await asyncio.wait_for(consumer.stop(), _STOP_TIMEOUT_S)
+    except TimeoutError:
+        await consumer._client.close()  # noqa: SLF001 - what stop() would have done last
 
 
 async def _find_bounds(consumer: Any, place: Any, standing: Standing) -> tuple[int, int]:
