@@ -25,6 +25,8 @@ class Peer(NamedTuple):
     case: str
     packages: tuple[str, ...]
     module: str
+    alone: tuple[str, ...] = ()
+    """What is installed without the packages that it asks for."""
 
 
 PEERS: Final = (
@@ -36,7 +38,22 @@ PEERS: Final = (
         ("--pre", "opentelemetry-instrumentation-openai-v2", "opentelemetry-sdk", "httpx", "openai"),
         "opentelemetry.instrumentation.openai_v2",
     ),
-    Peer("openlit", ("openlit", "openai<3"), "openlit"),
+    # What it asks for contradicts itself, so pip is told nothing of it; what it needs for this comes first.
+    Peer(
+        "openlit",
+        (
+            "opentelemetry-sdk",
+            "opentelemetry-exporter-otlp",
+            "opentelemetry-instrumentation",
+            "openai<3",
+            "requests",
+            "pydantic",
+            "schedule",
+            "xmltodict",
+        ),
+        "openlit",
+        alone=("openlit==1.45.0",),
+    ),
     Peer("langfuse", ("langfuse", "openai"), "langfuse.openai"),
     Peer("logfire", ("logfire", "openai"), "logfire"),
 )
@@ -52,6 +69,8 @@ def environment(peer: Peer) -> Path:
         subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *peer.packages]
         subprocess.run(pip, check=True)
+        if peer.alone:
+            subprocess.run([*pip[: -len(peer.packages)], "--no-deps", *peer.alone], check=True)
         stamp.touch()
     return python
 

@@ -24,6 +24,9 @@ DROPPED_ATTRIBUTE: Final = "tokentrail.dropped_events"
 """Attribute of a completed event: how many earlier events of this producer its outlet had no room for."""
 
 
+_MOST_CLEARED: Final = 10_000
+
+
 class RecorderStats(msgspec.Struct, frozen=True, kw_only=True):
     """What a recorder has done since it was made."""
 
@@ -121,6 +124,7 @@ class Recorder:
         self._busy = False
         self._waiting: deque[tuple[Any, ...]] = deque()
         self._second = (-1, "")
+        self._cleared: dict[str, bytes] = {}
         self._seq = 0
         self._prev_hash = GENESIS_HASH
         self._dropped = self._dropped_unreported = self._mended = self._truncated = 0
@@ -178,7 +182,7 @@ class Recorder:
             outcome = replace(outcome, attributes=attributes)
         try:
             value = _join(head, call, outcome)
-            if holds_secret(value[len(head) :], secrets):  # the head is our own
+            if self._suspects(value[len(head) :], call, outcome, secrets):
                 value = _join_without(secrets, head, call, outcome)
             if len(value) <= MAX_EVENT_BYTES and not isinstance(decode_event(value), Rejected):
                 return value
@@ -194,6 +198,27 @@ class Recorder:
                 if len(value) <= MAX_EVENT_BYTES:
                     break
         return value
+
+    def _suspects(
+        self, described: bytes, call: Call | ShimStats, outcome: Outcome | None, secrets: tuple[str, ...]
+    ) -> bool:
+        """Return whether a secret stands in what describes an event; what its started event was cleared of is skipped.
+
+        The search takes as long as all the rest of recording an event.
+        """
+        if isinstance(call, ShimStats):
+            return holds_secret(described, secrets)
+        if outcome is None:
+            suspect = holds_secret(described, secrets)
+            if not suspect:
+                if len(self._cleared) >= _MOST_CLEARED:  # calls that never end would fill it for good
+                    self._cleared.clear()
+                self._cleared[call.call_id] = described[:-1]  # without the brace behind it
+            return suspect
+        cleared = self._cleared.pop(call.call_id, None)
+        if cleared is not None and described.startswith(cleared):
+            described = described[len(cleared) :]
+        return holds_secret(described, secrets)
 
 
 def _join_without(secrets: tuple[str, ...], head: bytes, call: Call | ShimStats, outcome: Outcome | None) -> bytes:

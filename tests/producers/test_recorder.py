@@ -228,3 +228,21 @@ def test_a_forked_child_is_another_producer() -> None:
     assert (other["producer_seq"], other["prev_hash"]) == (1, GENESIS_HASH)
     assert other["event_id"] not in {read(record).event_id for record in records}
     assert_chained(records)
+
+
+def test_a_secret_is_cut_out_wherever_and_whenever_it_comes_in() -> None:
+    records: list[Any] = []
+    recorder = Recorder(records.append)
+    secret = "sk-proj-0123456789abcdefghijklmnopqrstuvwxyzABCD"
+    harmless, late = Call(feature="search"), Call(feature="search")
+
+    recorder.started(harmless)
+    recorder.completed(harmless, Outcome(status="SUCCESS", error_message=f"with {secret}"))
+    recorder.started(late)
+    late.user_agent = f"agent {secret}"
+    recorder.completed(late, Outcome(status="SUCCESS"))
+    recorder.started(Call(user_id=secret))
+    recorder.completed(Call(user_id=secret), Outcome(status="SUCCESS"))
+
+    assert len(records) == 6
+    assert all(secret.encode() not in record.value for record in records)
