@@ -34,8 +34,14 @@ PEERS: Final = (
     Peer("tokentrail-preview", (str(ROOT), "openai"), "tokentrail"),
     Peer(
         "opentelemetry",
-        # As it is published it lacks httpx, and wants a pre-release of a package it names without one.
-        ("--pre", "opentelemetry-instrumentation-openai-v2", "opentelemetry-sdk", "httpx", "openai"),
+        # As it is published it lacks httpx, and fails to import with newer releases of what it needs.
+        (
+            "opentelemetry-instrumentation-openai-v2==2.4b0",
+            "opentelemetry-util-genai==1.1b0",
+            "opentelemetry-sdk",
+            "httpx",
+            "openai",
+        ),
         "opentelemetry.instrumentation.openai_v2",
     ),
     # What it asks for contradicts itself, so pip is told nothing of it; what it needs for this comes first.

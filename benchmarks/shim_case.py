@@ -125,6 +125,7 @@ def opentelemetry() -> Case:
 def openlit() -> Case:
     """Openlit."""
     import openlit as library
+    from opentelemetry import trace
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -132,7 +133,8 @@ def openlit() -> Case:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(exporter))
-    library.init(tracer=provider.get_tracer("bench"), disable_metrics=True, pricing_json=price_file())
+    trace.set_tracer_provider(provider)
+    library.init(disable_metrics=True, pricing_json=price_file())
     return Case(plain_client(), provider.force_flush, lambda: len(exporter.get_finished_spans()))
 
 
