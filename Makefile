@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Each has a broker and an engine of its own; most of a test's time is waiting for them.
 TEST_PROCESSES ?= 2
 
-.PHONY: install demo test lint format bench bench-shim soak clean
+.PHONY: install demo test lint format bench bench-shim soak sdk-table clean
 
 install: $(STAMP)
 
@@ -40,6 +40,10 @@ bench-shim: install
 
 soak: install
 	$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)
+
+# Writes docs/sdks.md from what the cases of tests/sdk find.
+sdk-table: install
+	PYTHONPATH=tests/sdk:tests/support $(BIN)/python tests/sdk/sdk_table.py
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info

@@ -42,12 +42,7 @@ def ask_messages(sdk: Any) -> Any:
     return sdk.plain.messages.create(**_asked("anthropic-chat"))
 
 
-@CASES("cached prompts", "anthropic-chat")
-def ask_messages_cached(sdk: Any) -> Any:
-    return sdk.plain.messages.create(**_asked("anthropic-chat"))
-
-
-@CASES("cached prompts", "anthropic-chat-compacted")
+@CASES("plain", "anthropic-chat-compacted")
 def ask_messages_compacted(sdk: Any) -> Any:
     return sdk.plain.messages.create(**_asked("anthropic-chat-compacted"))
 

@@ -24,7 +24,8 @@ class Case(NamedTuple):
     """Takes the SDK's clients, returns what the caller sees; a coroutine function is awaited."""
     ending: Ending
     differing: dict[str, Any]
-    """Fields of the last event that are not as the exchange expects, because this SDK asks differently."""
+    """Fields of the last event that are not as the exchange expects, because this SDK asks differently; with `...`,
+    that may be anything."""
 
 
 class Cases:
