@@ -17,6 +17,8 @@ EXIT_DEADLINE_S: Final = 2.0
 FORK_WAIT_S: Final = 5.0
 """A group takes milliseconds, the first one some 0.1 s for its imports; who holds what it waits for goes on."""
 _LAST_JOB_S: Final = 5.0
+_LARGE_BYTES: Final = 8_192
+"""Jobs that hold less are bounded by their number alone: counting them would cost every call a lock."""
 _LINGER_ROUNDS: Final = 25
 """Rounds without work before the thread goes to sleep: what wakes it costs the caller more than a look costs it."""
 _WORKING: Final = guarded("recording a call")
@@ -28,11 +30,12 @@ Job = Callable[[], object]
 class Scribe:
     """Runs jobs one after the other, in the order they were put, each within a few milliseconds.
 
-    `put` never blocks and never raises; when too many jobs wait, a new one is dropped and counted. After every group of
-    jobs `commit` is called once, in the same thread. So is `beat` every `beat_s` seconds, until it returns False and
-    from the next job on again. The thread starts with the first job and sleeps while there is
-    none. A forked child starts afresh and does nothing of its parent's; a fork waits for the group that is being worked
-    on. What is put after `close`, as by finalizers of a program that ends, is done on the spot.
+    `put` never blocks and never raises, wherever it is called, finalizers and signal handlers included; when too many
+    jobs wait, or too many bytes with them, a new one is dropped and counted. After every group of jobs `commit` is
+    called once, in the same thread. So is `beat` every `beat_s` seconds, until it returns False and from the next job
+    on again. The thread starts with the first job and sleeps while there is none. A forked child starts afresh and does
+    nothing of its parent's; a fork waits for the group that is being worked on. What is put after `close`, as by
+    finalizers of a program that ends, is done on the spot.
     """
 
     def __init__(
@@ -42,22 +45,25 @@ class Scribe:
         beat: Callable[[], bool] = lambda: False,
         beat_s: float = 60.0,
         max_jobs: int = 20_000,
+        max_bytes: int = 268_435_456,
     ) -> None:
         self._commit = commit
         self._beat = beat
         self._beat_s = beat_s
         self._max_jobs = max_jobs
+        self._max_bytes = max_bytes
         self._closed = False
         self._begin()
         _scribes.add(self)
 
-    def put(self, job: Job) -> bool:
-        """Take a job. False: it was dropped, and counted under `overloaded`."""
+    def put(self, job: Job, held_bytes: int = 0) -> bool:
+        """Take a job that keeps so many bytes in memory. False: it was dropped, and counted under `overloaded`."""
         jobs = self._jobs
-        if len(jobs) >= self._max_jobs:
+        large = held_bytes >= _LARGE_BYTES
+        if len(jobs) >= self._max_jobs or (large and self._held_bytes + held_bytes > self._max_bytes):
             self.dropped["overloaded"] += 1
             return False
-        jobs.append(job)
+        jobs.append(self._count_bytes(job, held_bytes) if large else job)
         if self._asleep:
             self._wake()
         return True
@@ -92,15 +98,18 @@ class Scribe:
             return True
         complete = self.flush(timeout_s) if self._jobs or self._thread else True
         self._stopping = True
-        self._woken.set()
+        self._ring()
         if self._thread is not None:
             # An interpreter that ends while a thread of its is inside a C++ library aborts.
             self._thread.join(_LAST_JOB_S)
         self._closed, self._stopping = True, False
         self._asleep = True  # so that `put` asks `_wake`, which works on the spot
+        if complete and self._jobs:  # put since the flush, by threads that are still there
+            self._work()
         if self._jobs:
             self.dropped["closed"] += len(self._jobs)
             self._jobs.clear()
+            self._held_bytes = 0
         return complete
 
     def _hold(self) -> None:
@@ -117,7 +126,11 @@ class Scribe:
         """Jobs that were not done, by reason."""
         self._jobs: deque[Job] = deque()
         self._told: list[Callable[[bool], None]] = []
-        self._woken = threading.Event()
+        # No Event: one is set under a lock, by Python code, in the middle of which a finalizer may put a job.
+        self._bell = threading.Lock()
+        self._bell.acquire()
+        self._counting = threading.RLock()
+        self._held_bytes = 0
         self._starting = threading.RLock()
         self._working = threading.RLock()
         self._held = False
@@ -135,7 +148,24 @@ class Scribe:
             return
         if self._thread is None:
             self._start()
-        self._woken.set()
+        self._ring()
+
+    def _ring(self) -> None:
+        try:  # noqa: SIM105 - on the way of calls, and `suppress` takes five times as long
+            self._bell.release()
+        except RuntimeError:  # it has been rung already
+            pass
+
+    def _count_bytes(self, job: Job, held_bytes: int) -> Job:
+        with self._counting:
+            self._held_bytes += held_bytes
+
+        def run() -> None:
+            with self._counting:
+                self._held_bytes -= held_bytes
+            job()
+
+        return run
 
     def _start(self) -> None:
         with self._starting:
@@ -173,32 +203,41 @@ class Scribe:
             self._commit()
 
     def _sleep(self) -> None:
-        self._woken.clear()
+        self._bell.acquire(blocking=False)
         self._asleep = True
         if not self._jobs and not self._stopping:  # one may have come between the last look and the line above
-            self._woken.wait(max(0.0, self._next_beat_s - time.monotonic()) if self._beating else None)
+            self._bell.acquire(timeout=max(0.0, self._next_beat_s - time.monotonic()) if self._beating else -1)
         self._asleep = self._closed
 
     def _work(self) -> None:
         with self._working:  # after the end, threads that are still there work for themselves
+            if self._busy:  # a finalizer or a signal handler in the middle of a group: its jobs come behind that
+                return
             self._busy = True
-            jobs = self._jobs
-            self._beating = True
-            while jobs and not self._stopping:
-                try:
-                    job = jobs.popleft()
-                except IndexError:
-                    break
-                with _WORKING:
-                    job()
-            committed = False
+            try:
+                self._do_group()
+                while self._closed and self._jobs:
+                    self._do_group()
+            finally:
+                self._busy = False
+
+    def _do_group(self) -> None:
+        jobs = self._jobs
+        self._beating = True
+        while jobs and not self._stopping:
+            try:
+                job = jobs.popleft()
+            except IndexError:
+                break
+            with _WORKING:
+                job()
+        committed = False
+        with _COMMITTING:
+            committed = self._commit()
+        told, self._told = self._told, []
+        for tell in told:
             with _COMMITTING:
-                committed = self._commit()
-            told, self._told = self._told, []
-            for tell in told:
-                with _COMMITTING:
-                    tell(committed)
-            self._busy = False
+                tell(committed)
 
 
 def _before_fork() -> None:

@@ -92,6 +92,38 @@ def test_too_many_jobs_are_dropped_and_counted_and_nobody_waits() -> None:
     assert scribe.dropped == {"overloaded": 2}
 
 
+def test_too_many_bytes_are_dropped_and_counted_and_small_jobs_go_on() -> None:
+    going, go = threading.Event(), threading.Event()
+    done: list[int] = []
+    scribe = Scribe(max_bytes=50_000)
+
+    def hold() -> None:
+        going.set()
+        go.wait(10)
+
+    scribe.put(hold)
+    going.wait(10)
+    taken = [scribe.put(partial(done.append, number), 20_000) for number in range(3)]
+    taken.append(scribe.put(partial(done.append, 3), 100))
+    go.set()
+
+    assert taken == [True, True, False, True]
+    assert scribe.flush(10)
+    assert scribe.put(partial(done.append, 4), 50_000)
+    assert scribe.close(10)
+    assert done == [0, 1, 3, 4]
+    assert scribe.dropped == {"overloaded": 1}
+
+
+def test_a_finalizer_that_puts_a_job_while_one_is_put_waits_for_nothing(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(FINALIZER)
+
+    ended = subprocess.run([sys.executable, str(program)], capture_output=True, timeout=30, check=False, env=os.environ)
+
+    assert (ended.returncode, ended.stdout.split(), ended.stderr) == (0, [b"finalized", b"put"], b"")
+
+
 def test_after_the_end_jobs_are_done_on_the_spot() -> None:
     done: list[str] = []
     scribe = Scribe()
@@ -100,6 +132,20 @@ def test_after_the_end_jobs_are_done_on_the_spot() -> None:
     scribe.put(lambda: done.append(threading.current_thread().name))
 
     assert done == [threading.current_thread().name]
+
+
+def test_after_the_end_a_job_put_by_a_job_comes_behind_it() -> None:
+    done: list[str] = []
+    scribe = Scribe()
+    scribe.close()
+
+    def outer() -> None:
+        scribe.put(lambda: done.append("inner"))
+        done.append("outer")
+
+    scribe.put(outer)
+
+    assert done == ["outer", "inner"]
 
 
 def test_it_works_again_after_it_fell_asleep() -> None:
@@ -158,6 +204,36 @@ def test_what_is_not_done_when_time_is_up_is_dropped_and_counted_and_the_thread_
     assert not scribe._thread.is_alive()
 
 
+FINALIZER = """
+import faulthandler, gc, sys, threading
+faulthandler.dump_traceback_later(10, exit=True)
+from tokentrail.producers.scribe import Scribe
+
+done = []
+scribe = Scribe()
+scribe.put(lambda: None)
+while scribe._thread is None or not scribe._asleep:
+    threading.Event().wait(0.01)
+
+class Stream:
+    def __init__(self):
+        self.itself = self
+    def __del__(self):
+        scribe.put(lambda: done.append("finalized"))
+
+gc.disable()
+def collect(frame, event, arg):  # as the garbage may be collected at any allocation
+    if frame.f_code.co_filename == threading.__file__:
+        gc.collect()
+
+Stream()
+sys.setprofile(collect)
+scribe.put(lambda: done.append("put"))
+sys.setprofile(None)
+gc.collect()
+scribe.close()
+print(*sorted(set(done)), sep="\\n")
+"""
 PROGRAM = """
 import os, sys, threading
 from tokentrail.producers.guard import faults
