@@ -211,8 +211,8 @@ from tokentrail.producers.scribe import Scribe
 
 done = []
 scribe = Scribe()
-scribe.put(lambda: None)
-while scribe._thread is None or not scribe._asleep:
+scribe.flush(10)
+while not scribe._asleep:
     threading.Event().wait(0.01)
 
 class Stream:
