@@ -223,7 +223,7 @@ class Stream:
 
 gc.disable()
 def collect(frame, event, arg):  # as the garbage may be collected at any allocation
-    if frame.f_code.co_filename == threading.__file__:
+    if frame.f_code.co_name == "notify_all":
         gc.collect()
 
 Stream()
