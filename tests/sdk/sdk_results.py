@@ -32,7 +32,8 @@ def results_of(module: str) -> dict[str, Any]:
     Raises:
         RuntimeError: the process has failed; with what it said.
     """
-    environ = os.environ | {
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environ = kept | {  # the SDKs' bytecode is kept: compiling them takes longer than all that they are asked
         "PYTHONPATH": os.pathsep.join(_SUPPORT),
         "TOKENTRAIL_KEY_PEPPER": "of the tests",
         "NO_PROXY": "127.0.0.1",
