@@ -11,7 +11,7 @@ from tokentrail.producers.guard import guarded
 from tokentrail.producers.headers import header_dict, header_number, header_text
 from tokentrail.producers.http_status import status_of_code, status_of_names
 from tokentrail.producers.scrubbing import scrub_text
-from tokentrail.producers.wire.framing import framer_for
+from tokentrail.producers.wire.framing import MAX_BODY_BYTES, framer_for
 from tokentrail.producers.wire.usage import settle_usage
 from tokentrail.schemas.events import Status
 
@@ -60,7 +60,10 @@ class AnswerReading:
         self._decode_whole: Callable[[bytes, str], bytes] | None = None
         self._encoding = ""
         self._encoded: list[bytes] = []
+        self._too_long = False
         encoding = headers.get(b"content-encoding", b"").strip().lower()
+        if exchange.decoded and encoding not in _IDENTITY:
+            self._expected_bytes = None  # it counts what was sent, and we see what that becomes
         if not exchange.decoded and encoding not in _IDENTITY:
             if encoding in (b"gzip", b"x-gzip"):
                 self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
@@ -76,7 +79,7 @@ class AnswerReading:
             for data, at in zip(pieces, marks, strict=True):
                 self._raw_bytes += len(data)
                 if self._decode_whole is not None:
-                    self._encoded.append(data)
+                    self._hold(data)
                 else:
                     self._feed(self._inflate.decompress(data) if self._inflate is not None else data, at)
 
@@ -93,12 +96,18 @@ class AnswerReading:
         outcome.service_tier = facts.service_tier
         outcome.finish_reasons = facts.finish_reasons
         outcome.provider_request_id = outcome.provider_request_id or facts.provider_request_id
-        if self._raw_bytes:
+        if self._raw_bytes and not exchange.pieces_lost and not self._too_long:
             outcome.response_hash = self._hash.value()
         self._conclude_error(exchange)
         if self._content.wanted:
             text = facts.output_text(self._content.limit_chars)
             outcome.response_preview = self._content.preview(text, outcome, self._description.secrets)
+
+    def _hold(self, data: bytes) -> None:
+        self._encoded.append(data)
+        if self._raw_bytes > MAX_BODY_BYTES:
+            self._encoded.clear()
+            self._too_long = True
 
     def _feed(self, data: bytes, at: float) -> None:
         self._hash.update(data)
@@ -113,7 +122,7 @@ class AnswerReading:
                 outcome.time_to_first_token_ms = (at - self._began) * 1000
 
     def _read_rest(self) -> None:
-        if self._decode_whole is not None and self._encoded:
+        if self._decode_whole is not None and self._encoded and not self._too_long:
             body = self._decode_whole(b"".join(self._encoded), self._encoding)
             self._hash.update(body)
             self._read_payloads(self._framer.feed(body))

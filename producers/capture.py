@@ -53,16 +53,18 @@ class Capture:
         if self.strict:
             exchange.recorded = put_surely(self._find_scribe(), partial(self._write_start, exchange))
             return exchange
-        self._find_scribe().put(partial(self._write_start, exchange))
+        if not self._find_scribe().put(partial(self._write_start, exchange), exchange.held_bytes()):
+            exchange.let_go()
         return exchange
 
-    def read_on(self, exchange: Exchange, pieces: list[bytes], marks: list[float]) -> None:
-        """Have the scribe read so much of an answer that goes on."""
-        self._find_scribe().put(partial(self._read_on, exchange, pieces, marks))
+    def read_on(self, exchange: Exchange, pieces: list[bytes], marks: list[float], piece_bytes: int) -> bool:
+        """Have the scribe read so much of an answer that goes on. False: it has too much to do already."""
+        return self._find_scribe().put(partial(self._read_on, exchange, pieces, marks), piece_bytes)
 
     def finish(self, exchange: Exchange) -> None:
         """Record how the exchange has ended."""
-        self._find_scribe().put(partial(self._write_end, exchange))
+        if not self._find_scribe().put(partial(self._write_end, exchange), exchange.held_bytes()):
+            exchange.let_go()
 
     def _prepare(self) -> Describer:
         if self._describer is None:  # in the scribe's thread, where no call waits: this brings the wire formats with it
@@ -72,9 +74,14 @@ class Capture:
 
     def _write_start(self, exchange: Exchange) -> None:
         describer = self._prepare()
-        description = describer.describe(exchange)
+        try:
+            description = describer.describe(exchange)
+        finally:
+            exchange.previous = None  # or every exchange of a thread would hang on the one before it
+        recorder = self._find_recorder()
+        description.recorder, description.producer_id = recorder, recorder.producer_id
         exchange.description = description
-        self._find_recorder().started(description.call, occurred_at_ns=exchange.began_ns, secrets=description.secrets)
+        recorder.started(description.call, occurred_at_ns=exchange.began_ns, secrets=description.secrets)
 
     def _read_on(self, exchange: Exchange, pieces: list[bytes], marks: list[float]) -> None:
         reading = self._reading(exchange)
@@ -83,7 +90,8 @@ class Capture:
 
     def _write_end(self, exchange: Exchange) -> None:
         description: Description | None = exchange.description
-        if description is None:  # its start could not be described, or was dropped
+        if description is None or description.producer_id != description.recorder.producer_id:
+            exchange.let_go()  # the start was not described, was dropped, or is the parent's whose fork we are
             return
         outcome = description.outcome
         with _DESCRIBING:
@@ -91,9 +99,10 @@ class Capture:
             if reading is not None:
                 reading.take(exchange.pieces, exchange.marks)
                 reading.conclude(exchange)
-        exchange.body, exchange.pieces, exchange.marks, description.answer = None, [], [], None
+        exchange.let_go()
+        description.answer = None
         latency_ns = int((exchange.ended - exchange.began) * 1e9)
-        self._find_recorder().completed(
+        description.recorder.completed(
             description.call, outcome, occurred_at_ns=exchange.began_ns + latency_ns, secrets=description.secrets
         )
 

@@ -23,6 +23,8 @@ _RETRIED: Final = frozenset((
 ))  # fmt: skip
 _RETRY_WITHIN_NS: Final = 180_000_000_000
 """A failed call that is repeated later than this is another call of the user's code."""
+_HINTED: Final = ("bearer", "api-key", "aws-sigv4", "token", "key", "apikey", "other")
+"""Not `basic` and its like: there the last four characters are the end of a password."""
 _NOTHING_READ: Final = RequestRead()
 
 
@@ -47,6 +49,9 @@ class Description(msgspec.Struct, kw_only=True, gc=True):
     secrets: tuple[str, ...]
     wire: WireFormat
     began_ns: int
+    recorder: Any = None
+    """Who has recorded the start, and as which producer: after a fork it is another, and the call not its own."""
+    producer_id: str = ""
     answer: Any = None
     """The answer's reading, once there is one."""
 
@@ -101,6 +106,8 @@ class Describer:
         self, exchange: Exchange, headers: dict[bytes, bytes], credentials: Credentials, read: RequestRead
     ) -> Call:
         key_id, hint = self._identify(credentials.identity) if credentials.identity else (None, None)
+        if credentials.method not in _HINTED:
+            hint = None
         call = Call(
             user_agent=header_text(headers, b"user-agent"),
             api_key_id=key_id,
@@ -132,7 +139,6 @@ class Describer:
 def _tie(exchange: Exchange, call: Call, outcome: Outcome, announced: int | None) -> None:
     """Tie the attempts of one call: told by whoever retries, or the same request again after a failure."""
     attempt, previous = exchange.attempt, exchange.previous
-    exchange.previous = None  # or every exchange of a thread would hang on the one before it
     outcome.retry_count = announced
     if attempt is not None:
         call.logical_call_id = attempt.logical_call_id
@@ -140,7 +146,7 @@ def _tie(exchange: Exchange, call: Call, outcome: Outcome, announced: int | None
         outcome.retry_count = max(attempt.retry_count, announced or 0)
         return
     before: Description | None = previous.description if previous is not None else None
-    if before is not None and _is_retry(before, outcome, announced, exchange.began_ns):
+    if before is not None and _is_retry(before, call, outcome, announced, exchange.began_ns):
         call.logical_call_id = before.call.logical_call_id
         if announced is None:
             outcome.retry_count = (before.outcome.retry_count or 0) + 1
@@ -148,9 +154,11 @@ def _tie(exchange: Exchange, call: Call, outcome: Outcome, announced: int | None
     call.logical_call_id = new_id()
 
 
-def _is_retry(before: Description, outcome: Outcome, announced: int | None, began_ns: int) -> bool:
+def _is_retry(before: Description, call: Call, outcome: Outcome, announced: int | None, began_ns: int) -> bool:
     if before.outcome.request_hash != outcome.request_hash or outcome.request_hash is None:
         return False
     if announced is not None:
         return announced > (before.outcome.retry_count or 0)
+    if (before.call.user_id, before.call.session_id) != (call.user_id, call.session_id):
+        return False  # a thread of a pool, which now works for somebody else
     return before.outcome.status in _RETRIED and began_ns - before.began_ns < _RETRY_WITHIN_NS

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 HANDOVER_BYTES: Final = 262_144
 """So much of an answer is kept in the caller's hands before the scribe reads on."""
 _ENDING: Final = guarded("recording the end of a call")
+_READING_ON: Final = guarded("reading on in an answer")
 _clock = time.perf_counter
 _last: ContextVar[Exchange | None] = ContextVar("tokentrail_last_exchange", default=None)
 
@@ -33,7 +34,8 @@ class Exchange:
     __slots__ = (
         "_capture", "_ended", "_piece_bytes", "answer_headers", "attempt", "attributes", "began", "began_ns", "body",
         "code", "complete", "decode_whole", "decoded", "description", "ended", "error_names", "error_text", "headers",
-        "host", "labels", "marks", "method", "pieces", "port", "previous", "recorded", "retried", "target",
+        "host", "labels", "marks", "method", "pieces", "pieces_lost", "port", "previous", "recorded", "retried",
+        "target",
     )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917 - made in one place
@@ -63,6 +65,7 @@ class Exchange:
         self.decode_whole: Callable[[bytes, str], bytes] | None = None
         self.pieces: list[bytes] = []
         self.marks: list[float] = []
+        self.pieces_lost = False
         self.retried: int | None = None
         """How often the library has sent the request again by itself, unseen."""
         self.complete = False
@@ -112,16 +115,26 @@ class Exchange:
                 self.error_text = str(error)
             self._finish(complete=False)
 
-    def _hand_over(self) -> None:
-        pieces, marks = self.pieces, self.marks
+    def held_bytes(self) -> int:
+        """Return how much of the request and its answer is kept in memory."""
+        return self._piece_bytes + (len(self.body) if self.body else 0)
+
+    def let_go(self) -> None:
+        """Keep nothing of request and answer, nor the attempt before: a thread keeps its last exchange for long."""
+        self.body = self.previous = None
         self.pieces, self.marks, self._piece_bytes = [], [], 0
-        self._capture.read_on(self, pieces, marks)
+
+    def _hand_over(self) -> None:
+        pieces, marks, piece_bytes = self.pieces, self.marks, self._piece_bytes
+        self.pieces, self.marks, self._piece_bytes = [], [], 0
+        with _READING_ON:
+            self.pieces_lost |= not self._capture.read_on(self, pieces, marks, piece_bytes)
 
     def _finish(self, *, complete: bool) -> None:
         if self._ended:
             return
         self._ended = True
-        self.ended = _clock()
         self.complete = complete
         with _ENDING:
+            self.ended = _clock()
             self._capture.finish(self)

@@ -8,6 +8,9 @@ import msgspec
 
 _KEY_HEADERS: Final = (b"x-api-key", b"api-key", b"x-goog-api-key", b"ocp-apim-subscription-key")
 _KEY_PARAMETERS: Final = frozenset(("key", "api_key", "api-key", "apikey", "access_token", "token", "subscription-key"))
+_GATEWAY_HEADERS: Final = (b"cf-aig-authorization", b"helicone-auth", b"x-portkey-api-key", b"proxy-authorization")
+"""Keys of whom a call passes on its way: they say nothing about who calls, and must not be in any event either."""
+_SCHEMES: Final = frozenset(("bearer", "basic", "digest", "negotiate", "token", "key", "api-key", "apikey", "dpop"))
 _AWS_SCHEME: Final = "aws4-hmac-sha256"
 
 
@@ -45,23 +48,22 @@ def header_number(headers: Mapping[bytes, bytes], name: bytes) -> int | None:
 
 
 def credentials_of(headers: Mapping[bytes, bytes], query: bytes) -> Credentials:
-    """Return how a request says who sends it: bearer, key header, key in the query, or AWS signature."""
-    authorization = headers.get(b"authorization")
-    if authorization:
-        scheme, _, secret = authorization.decode("latin-1").partition(" ")
-        if scheme.lower() == _AWS_SCHEME:
-            return _aws_credentials(secret, headers)
-        secret = (secret or scheme).strip()
-        method = scheme.lower()[:20] if secret != scheme else "other"
-        return Credentials(method, secret, (secret,))
-    for name in _KEY_HEADERS:
-        if headers.get(name):
-            key = headers[name].decode("latin-1").strip()
-            return Credentials("api-key", key, (key,))
-    for parameter, given in parse_qsl(query.decode("latin-1")) if query else ():
-        if parameter.lower() in _KEY_PARAMETERS and given:
-            return Credentials("api-key", given, (given,))
-    return Credentials()
+    """Return how a request says who sends it: bearer, key header, key in the query, or AWS signature.
+
+    The first of these counts; `secrets` has what all of them say.
+    """
+    found = [_authorization(headers)] if b"authorization" in headers else []
+    keys = [headers[name].decode("latin-1").strip() for name in _KEY_HEADERS if name in headers]
+    if query:
+        keys += [given for name, given in parse_qsl(query.decode("latin-1")) if name.lower() in _KEY_PARAMETERS]
+    found += [Credentials("api-key", key, (key,)) for key in keys if key]
+    if len(found) < 2 and not any(name in headers for name in _GATEWAY_HEADERS):  # noqa: PLR2004 - nothing to gather
+        return found[0] if found else Credentials()
+    secrets = [secret for each in found for secret in each.secrets]
+    for name in _GATEWAY_HEADERS:
+        secrets += headers.get(name, b"").decode("latin-1").split()[-1:]
+    first = found[0] if found else Credentials()
+    return Credentials(first.method, first.identity, tuple(dict.fromkeys(secrets)))
 
 
 def retry_count_of(headers: Mapping[bytes, bytes]) -> int | None:
@@ -71,6 +73,20 @@ def retry_count_of(headers: Mapping[bytes, bytes]) -> int | None:
         return count
     attempt = headers.get(b"amz-sdk-request", b"").partition(b"attempt=")[2].partition(b";")[0].strip()
     return int(attempt) - 1 if attempt.isdigit() and 0 < len(attempt) < 5 else None  # noqa: PLR2004 - a small count
+
+
+def _authorization(headers: Mapping[bytes, bytes]) -> Credentials:
+    text = headers[b"authorization"].decode("latin-1").strip()
+    scheme, _, secret = text.partition(" ")
+    secret = secret.strip()
+    if scheme.lower() == _AWS_SCHEME:
+        return _aws_credentials(secret, headers)
+    if scheme.lower() in _SCHEMES and secret:
+        return Credentials(scheme.lower(), secret, (secret,))
+    if not text:
+        return Credentials()
+    # No scheme that is known: any part of it may be the key.
+    return Credentials("other", text, tuple(dict.fromkeys((text, *text.split()))))
 
 
 def _aws_credentials(text: str, headers: Mapping[bytes, bytes]) -> Credentials:

@@ -3,6 +3,7 @@
 import atexit
 import os
 import threading
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -127,7 +128,8 @@ def is_strict() -> bool:
 
 def flush(timeout_s: float = 10.0) -> bool:
     """Wait until everything recorded so far is in Kafka. False: time is up, or no broker is configured."""
-    return default_scribe().flush(timeout_s) and default_bus().flush(timeout_s)
+    deadline_s = time.monotonic() + timeout_s
+    return default_scribe().flush(timeout_s) and default_bus().flush(max(0.0, deadline_s - time.monotonic()))
 
 
 def stats() -> ShimStats:

@@ -9,7 +9,7 @@ from tokentrail.producers.capture import Capture
 from tokentrail.producers.exchange import Exchange
 from tokentrail.producers.guard import guarded
 from tokentrail.producers.strictness import require_record, require_record_async
-from tokentrail.producers.suppression import recording
+from tokentrail.producers.suppression import recording_here, suppressed
 
 TransportT = TypeVar("TransportT")
 CaptureOf = Callable[[str, int | None], Capture | None]
@@ -41,14 +41,12 @@ def record_sync(handle: Callable[..., Any], capture_of: CaptureOf) -> Callable[.
             require_record(exchange)
         if exchange is None:
             return handle(self, request)
-        token = recording.set(True)
-        try:
-            response = handle(self, request)
-        except BaseException as error:
-            exchange.fail(error)
-            raise
-        finally:
-            recording.reset(token)
+        with recording_here():
+            try:
+                response = handle(self, request)
+            except BaseException as error:
+                exchange.fail(error)
+                raise
         _watch(response, exchange, _SyncStream)
         return response
 
@@ -68,14 +66,12 @@ def record_async(handle: Callable[..., Any], capture_of: CaptureOf) -> Callable[
             await require_record_async(exchange)
         if exchange is None:
             return await handle(self, request)
-        token = recording.set(True)
-        try:
-            response = await handle(self, request)
-        except BaseException as error:
-            exchange.fail(error)
-            raise
-        finally:
-            recording.reset(token)
+        with recording_here():
+            try:
+                response = await handle(self, request)
+            except BaseException as error:
+                exchange.fail(error)
+                raise
         _watch(response, exchange, _AsyncStream)
         return response
 
@@ -134,7 +130,7 @@ async def _send_async(wrapped: Any, request: Any) -> Any:
 
 
 def _capture_for(request: Any, capture_of: CaptureOf) -> Capture | None:
-    if recording.get():
+    if suppressed():
         return None
     try:
         url = request.url
@@ -252,12 +248,12 @@ def _begin_watching(response: Any, exchange: Exchange, kind: type[Any]) -> None:
     library: Any = type(response)
     stream: Any = type(response.stream)
     watched: Any = kind
-    exchange.answered(response.status_code, response.headers, decoded=False, decode_whole=_decoder(library))
+    exchange.answered(response.status_code, response.headers, decoded=False, decode_whole=whole_decoder(library))
     response.stream = _stream_class(watched, stream)(response.stream, exchange)
 
 
 @cache
-def _decoder(library: Any) -> Callable[[bytes, str], bytes]:
+def whole_decoder(library: Any) -> Callable[[bytes, str], bytes]:
     """Return the client library's own decoding of a whole body: it knows br and zstd where they are installed."""
 
     def decode(body: bytes, encoding: str) -> bytes:
