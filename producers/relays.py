@@ -1,9 +1,12 @@
 """Addresses that the user gives a provider's name: relays, gateways, model servers of one's own."""
 
 from collections.abc import Mapping
+from typing import Final
 from urllib.parse import urlsplit
 
 from tokentrail.errors import SettingsError
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 def read_relays(relays: Mapping[str, str] | None) -> dict[str, str]:
@@ -28,4 +31,6 @@ def read_relays(relays: Mapping[str, str] | None) -> dict[str, str]:
                 f'write it as {{"{name}": "https://host/v1"}}.'
             )
         found[host if port is None else f"{host}:{port}"] = name
+        if port is not None and port == _DEFAULT_PORTS.get(parts.scheme):
+            found[f"{host}:None"] = name  # httpx leaves out the port that goes without saying
     return found

@@ -11,7 +11,8 @@ import msgspec
 from tokentrail.producers.guard import guarded
 from tokentrail.producers.shims.patch import Patch, patch_method
 from tokentrail.producers.strictness import require_record_async
-from tokentrail.producers.suppression import recording
+from tokentrail.producers.suppression import recording_here, suppressed
+from tokentrail.producers.transport import whole_decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,23 +48,21 @@ def _record(request: Callable[..., Any], capture_of: CaptureOf) -> Callable[...,
             await require_record_async(exchange)
         if exchange is None:
             return await request(self, method, str_or_url, **options)
-        token = recording.set(True)
-        try:
-            response = await request(self, method, str_or_url, **options)
-        except BaseException as error:
-            exchange.fail(error)
-            raise
-        finally:
-            recording.reset(token)
+        with recording_here():
+            try:
+                response = await request(self, method, str_or_url, **options)
+            except BaseException as error:
+                _fail(exchange, error)
+                raise
         with _WATCHING:
-            _watch(response, exchange)
+            _watch(response, exchange, decoded=_decompresses(self, options))
         return response
 
     return recorded
 
 
 def _capture_for(session: Any, str_or_url: Any, capture_of: CaptureOf) -> tuple[Capture | None, Any]:
-    if recording.get():
+    if suppressed():
         return None, None
     with _STARTING:
         url = session._build_url(str_or_url)  # noqa: SLF001 - resolves a relative URL as the request itself will
@@ -87,11 +86,29 @@ def _body(options: dict[str, Any]) -> bytes | None:
         return bytes(data)
     if isinstance(data, str):
         return data.encode("utf-8", "replace")
-    return None if data is not None or json is None else msgspec.json.encode(json)
+    if data is not None or json is None:
+        return None
+    with _STARTING:  # what the session's own `json_serialize` takes and this does not costs the body, not the event
+        return msgspec.json.encode(json)
+    return None
 
 
-def _watch(response: Any, exchange: Exchange) -> None:
-    exchange.answered(response.status, list(response.headers.items()), decoded=True)
+def _fail(exchange: Exchange, error: BaseException) -> None:
+    with _WATCHING:
+        headers = getattr(error, "headers", None)
+        if type(error).__name__ == "ClientResponseError" and headers is not None:  # `raise_for_status`: it was answered
+            exchange.answered(error.status, list(headers.items()), decoded=True)  # type: ignore[attr-defined] # its own
+    exchange.fail(error)
+
+
+def _decompresses(session: Any, options: dict[str, Any]) -> bool:
+    asked = options.get("auto_decompress")
+    return bool(getattr(session, "_auto_decompress", True) if asked is None else asked)
+
+
+def _watch(response: Any, exchange: Exchange, *, decoded: bool) -> None:
+    headers = list(response.headers.items())
+    exchange.answered(response.status, headers, decoded=decoded, decode_whole=None if decoded else _whole_decoder())
     content = response.content
     kind: Any = sys.modules["aiohttp.streams"].StreamReader
     plain = type(content) is kind and hasattr(kind, "_read_nowait_chunk")
@@ -102,6 +119,13 @@ def _watch(response: Any, exchange: Exchange) -> None:
     _watched[id(content)] = exchange
     if content.at_eof():
         _end(content)
+
+
+def _whole_decoder() -> Callable[[bytes, str], bytes] | None:
+    """Return the decoding of the httpx above: who asks aiohttp for encoded bodies is a transport of one."""
+    library = sys.modules.get("httpx2") or sys.modules.get("httpx")
+    answer = getattr(library, "Response", None)
+    return None if answer is None else whole_decoder(answer)
 
 
 def _end(content: Any) -> None:

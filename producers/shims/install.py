@@ -80,10 +80,11 @@ class Installation:
 
     def _find(self, address: tuple[str, int | None]) -> Capture | None:
         host, port = address
+        known = self._known  # before anything else is looked at: `begin` in another thread replaces it last
         named = f"{host}:{port}" in self._relays or host in self._relays
         found = self._capture if named or provider_of(host, port) is not None else None
-        if len(self._known) < _KNOWN_ADDRESSES:
-            self._known[address] = found
+        if len(known) < _KNOWN_ADDRESSES:
+            known[address] = found
         return found
 
     def _hook(self, name: str) -> None:

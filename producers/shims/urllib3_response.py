@@ -82,7 +82,7 @@ def _read(original: Callable[..., Any]) -> Callable[..., Any]:
     def read(self: Any, amt: int | None = None, decode_content: bool | None = None, *args: Any, **options: Any) -> Any:  # noqa: FBT001 - urllib3's own signature
         tap: _Tap = self._tokentrail
         data = tap.look(lambda: original(self, amt, decode_content, *args, **options), decode_content)
-        if not tap.inside and (amt is None or (not data and amt)):
+        if not tap.inside and (amt is None or amt < 0 or (not data and amt)):
             tap.exchange.end()
         return data
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from tokentrail.producers.guard import guarded
 from tokentrail.producers.shims.patch import Patch, patch_method
 from tokentrail.producers.shims.urllib3_response import watch_response
 from tokentrail.producers.strictness import require_record
-from tokentrail.producers.suppression import recording
+from tokentrail.producers.suppression import recording_here, suppressed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _STARTING: Final = guarded("recording the start of a call")
 _WATCHING: Final = guarded("watching an answer")
+_PORTS: Final = {"http": 80, "https": 443}
 
 
 def patch_urllib3(module: Any, capture_of: CaptureOf) -> list[Patch]:
@@ -31,7 +33,7 @@ def patch_urllib3(module: Any, capture_of: CaptureOf) -> list[Patch]:
 def _record(urlopen: Callable[..., Any], capture_of: CaptureOf) -> Callable[..., Any]:
     @wraps(urlopen)
     def recorded(self: Any, method: str, url: str, body: Any = None, headers: Any = None, **options: Any) -> Any:
-        capture = _capture_for(self, capture_of)
+        capture = _capture_for(self, url, capture_of)
         if capture is None:
             return urlopen(self, method, url, body, headers, **options)
         exchange = _begin(self, method, url, body, headers, capture)
@@ -39,14 +41,12 @@ def _record(urlopen: Callable[..., Any], capture_of: CaptureOf) -> Callable[...,
             require_record(exchange)
         if exchange is None:
             return urlopen(self, method, url, body, headers, **options)
-        token = recording.set(True)
-        try:
-            response = urlopen(self, method, url, body, headers, **options)
-        except BaseException as error:
-            exchange.fail(error)
-            raise
-        finally:
-            recording.reset(token)
+        with recording_here():
+            try:
+                response = urlopen(self, method, url, body, headers, **options)
+            except BaseException as error:
+                exchange.fail(error)
+                raise
         with _WATCHING:
             _watch(response, exchange, preloaded=options.get("preload_content", True))
         return response
@@ -59,21 +59,28 @@ def _record(urlopen: Callable[..., Any], capture_of: CaptureOf) -> Callable[...,
     return wraps(urlopen)(urlopen_recorded)
 
 
-def _capture_for(pool: Any, capture_of: CaptureOf) -> Capture | None:
-    if recording.get():
+def _capture_for(pool: Any, url: str, capture_of: CaptureOf) -> Capture | None:
+    if suppressed():
         return None
     with _STARTING:
-        return capture_of(pool.host, pool.port)
+        return capture_of(*_address(pool, url))
     return None
+
+
+def _address(pool: Any, url: str) -> tuple[str, int | None]:
+    """Return whom the request is for: a proxy of plain HTTP is asked for a whole URL, and the pool is the proxy's."""
+    if url.startswith("/") or "://" not in url:
+        return pool.host, pool.port
+    parts = urlsplit(url)
+    return parts.hostname or pool.host, parts.port or _PORTS.get(parts.scheme)
 
 
 def _begin(pool: Any, method: str, url: str, body: Any, headers: Any, capture: Capture) -> Exchange | None:  # noqa: PLR0913, PLR0917 - as urlopen has them
     with _STARTING:
         target = url if url.startswith("/") else "/" + url.partition("://")[2].partition("/")[2]
         sent = headers if headers is not None else pool.headers
-        return capture.begin(
-            method, pool.host, pool.port, target.encode("latin-1", "replace"), list(sent.items()), _bytes(body)
-        )
+        host, port = _address(pool, url)
+        return capture.begin(method, host, port, target.encode("latin-1", "replace"), list(sent.items()), _bytes(body))
     return None
 
 
@@ -85,7 +92,8 @@ def _bytes(body: Any) -> bytes | None:
 
 def _watch(response: Any, exchange: Exchange, *, preloaded: bool) -> None:
     retries = getattr(response, "retries", None)
-    exchange.retried = len(retries.history) if retries is not None and retries.history else None
+    history = retries.history if retries is not None else ()
+    exchange.retried = sum(1 for sent in history if not sent.redirect_location) or None
     headers = list(response.headers.items())
     if preloaded:
         exchange.answered(response.status, headers, decoded=bool(response.decode_content))

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import gzip
 import importlib
 import json
 from collections.abc import Callable, Iterator
@@ -222,6 +223,71 @@ def test_an_answer_of_urllib3_that_is_dropped_ends_at_once(installed: str, trail
         assert trail.only.status == "ABORTED"
     finally:
         gc.enable()
+
+
+@pytest.mark.parametrize("on_request", [True, False])
+def test_aiohttp_may_leave_an_answer_encoded(installed: str, trail: Any, on_request: bool) -> None:  # noqa: FBT001 - as parametrized
+    async def ask() -> bytes:
+        own: dict[str, Any] = {} if on_request else {"auto_decompress": False}
+        asked: dict[str, Any] = {"auto_decompress": False} if on_request else {}
+        async with (
+            aiohttp.ClientSession(**own) as session,
+            session.post(installed, json=body_of("zipped"), headers=HEADERS, **asked) as answer,
+        ):
+            return await answer.read()
+
+    assert json.loads(gzip.decompress(asyncio.run(ask())))["model"] == "zipped-2026-01-01"
+    assert (trail.only.response_model, trail.only.usage.input_tokens) == ("zipped-2026-01-01", 120)
+
+
+def test_a_refusal_that_aiohttp_raises_has_its_status(installed: str, trail: Any) -> None:
+    async def ask() -> None:
+        async with aiohttp.ClientSession(raise_for_status=True) as session:
+            await session.post(installed, json=body_of("busy"), headers=HEADERS)
+
+    with pytest.raises(aiohttp.ClientResponseError):
+        asyncio.run(ask())
+
+    assert (trail.only.status, trail.only.http_status_code) == ("RATE_LIMITED", 429)
+    assert (trail.only.provider_request_id, trail.only.error_type) == ("req_42", "ClientResponseError")
+
+
+def test_what_only_the_sessions_own_json_can_say_is_recorded_without_its_body(installed: str, trail: Any) -> None:
+    class Odd:
+        def __str__(self) -> str:
+            return "odd"
+
+    async def ask() -> int:
+        async with aiohttp.ClientSession(json_serialize=lambda body: json.dumps(body, default=str)) as session:
+            answer = await session.post(installed, json=body_of("gpt-x", odd=Odd()), headers=HEADERS)
+            await answer.read()
+            return answer.status
+
+    assert asyncio.run(ask()) == 200
+    assert (trail.only.status, trail.only.request_hash) == ("SUCCESS", None)
+
+
+def test_a_call_by_way_of_a_plain_proxy_is_the_providers(provider_url: str, trail: Any) -> None:
+    tokentrail.install(recorder=trail.recorder)
+    url = "http://api.openai.com/v1/chat/completions?key=1"
+    try:
+        answer = requests.post(
+            url, json=body_of("gpt-x"), headers=HEADERS, timeout=5, proxies={"http": provider_url.removesuffix("/v1")}
+        )
+    finally:
+        tokentrail.uninstall()
+
+    assert answer.status_code == 200
+    assert (trail.only.provider, trail.only.server_address) == ("openai", "api.openai.com")
+    assert trail.only.endpoint == "/v1/chat/completions"
+
+
+def test_urllib3_read_to_the_end_by_a_negative_amount_is_complete(installed: str, trail: Any) -> None:
+    ask = json.dumps(body_of("gpt-x", stream=True))
+    answer = urllib3.PoolManager().request("POST", installed, body=ask, headers=HEADERS, preload_content=False)
+    answer.read(-1)
+
+    assert trail.only.status == "SUCCESS"
 
 
 def test_a_client_that_records_already_is_recorded_once(installed: str, trail: Any) -> None:
