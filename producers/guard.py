@@ -33,7 +33,10 @@ class guarded:  # noqa: N801 - reads as an adjective: `with guarded("reading a r
         """Count an error that was caught, and log the first of its kind: for where a block would cost too much."""
         faults[self._doing] += 1
         if faults[self._doing] == 1:
-            self._tell(error, error.__traceback__)
+            try:  # noqa: SIM105 - `suppress` is an import that the first call need not wait for
+                self._tell(error, error.__traceback__)
+            except Exception:  # noqa: BLE001, S110 - a handler of the host's raises: it is counted, and cannot be told
+                pass
 
     def _tell(self, error: Exception, traceback: TracebackType | None) -> None:
         last = traceback

@@ -30,8 +30,10 @@ def flush_before_os_exit(flush: Callable[[], Any]) -> Callable[[], None]:
 
     @wraps(original)
     def flushing_exit(status: int) -> None:
-        guarded_flush()
-        original(status)
+        try:
+            guarded_flush()
+        finally:  # whatever interrupts the flush, as Ctrl-C does: who calls this wants to be gone
+            original(status)
 
     replacement: Any = flushing_exit
     os._exit = replacement

@@ -22,6 +22,7 @@ def put_surely(scribe: Scribe, record: Callable[[], None]) -> Future[bool]:
     from concurrent.futures import Future  # only here, and asyncio below: strict delivery is rare, an import is not
 
     recorded: Future[bool] = Future()
+    recorded.set_running_or_notify_cancel()  # who is cancelled while he waits must not cancel what is written
 
     def run() -> None:
         try:
@@ -58,16 +59,13 @@ def require_record(exchange: Exchange | None) -> None:
 
 async def require_record_async(exchange: Exchange | None) -> None:
     """As `require_record`; the event loop goes on meanwhile."""
-    import asyncio
-
     safe = False
     if exchange is not None and exchange.recorded is not None:
         try:
-            safe = await asyncio.wait_for(asyncio.wrap_future(exchange.recorded), WAIT_S)
-        except TimeoutError:
-            pass
-        except RuntimeError:  # another kind of event loop, as trio's: a commit is short
-            safe = _is_safe(exchange.recorded)
+            safe = await _is_safe_async(exchange.recorded)
+        except BaseException as error:
+            exchange.fail(error)
+            raise
     if not safe:
         refuse(exchange)
 
@@ -90,5 +88,18 @@ def refuse(exchange: Exchange | None) -> None:
 def _is_safe(recorded: Future[bool]) -> bool:
     try:
         return recorded.result(WAIT_S)
+    except TimeoutError:
+        return False
+
+
+async def _is_safe_async(recorded: Future[bool]) -> bool:
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:  # another kind of event loop, as trio's: a commit is short
+        return _is_safe(recorded)
+    try:
+        return await asyncio.wait_for(asyncio.wrap_future(recorded), WAIT_S)
     except TimeoutError:
         return False
