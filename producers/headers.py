@@ -52,7 +52,7 @@ def credentials_of(headers: Mapping[bytes, bytes], query: bytes) -> Credentials:
 
     The first of these counts; `secrets` has what all of them say.
     """
-    found = [_authorization(headers)] if b"authorization" in headers else []
+    found = [_authorization(headers)] if headers.get(b"authorization", b"").strip() else []
     keys = [headers[name].decode("latin-1").strip() for name in _KEY_HEADERS if name in headers]
     if query:
         keys += [given for name, given in parse_qsl(query.decode("latin-1")) if name.lower() in _KEY_PARAMETERS]
@@ -83,8 +83,6 @@ def _authorization(headers: Mapping[bytes, bytes]) -> Credentials:
         return _aws_credentials(secret, headers)
     if scheme.lower() in _SCHEMES and secret:
         return Credentials(scheme.lower(), secret, (secret,))
-    if not text:
-        return Credentials()
     # No scheme that is known: any part of it may be the key.
     return Credentials("other", text, tuple(dict.fromkeys((text, *text.split()))))
 

@@ -16,6 +16,7 @@ KEY = "0f3b2c9a8d7e6f5a4b3c"
         ({}, b"alt=sse&key=" + KEY.encode(), "api-key", KEY),
         ({b"authorization": KEY.encode()}, b"", "other", KEY),
         ({b"authorization": b" "}, b"", None, None),
+        ({b"authorization": b" ", b"api-key": KEY.encode()}, b"", "api-key", KEY),
         ({}, b"", None, None),
     ],
 )
