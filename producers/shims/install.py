@@ -43,6 +43,7 @@ class Installation:
         self._capture: Capture | None = None
         self._relays: dict[str, str] = {}
         self._known: dict[tuple[str, int | None], Capture | None] = {}
+        self._libraries: tuple[str, ...] = ()
         self._hooked: set[str] = set()
         self._patches: dict[str, list[Patch]] = {}
         self._undo_exit: Callable[[], None] | None = None
@@ -59,6 +60,9 @@ class Installation:
         """Record with this capture from now on; libraries that are not imported yet follow when they are."""
         with self._lock:
             self._capture, self._relays, self._known = made, relays, {}
+            self._libraries = libraries
+            for name in set(self._patches) - set(libraries):
+                self._undo(name)
             self._undo_exit = self._undo_exit or flush_before_os_exit(default_scribe().flush_what_waits)
             for name in libraries:
                 if name in sys.modules:
@@ -70,10 +74,8 @@ class Installation:
         """Record nothing any more, and put the libraries' own methods back."""
         with self._lock:
             self._capture, self._known = None, {}
-            for patches in self._patches.values():
-                for patch in patches:
-                    patch.undo()
-            self._patches.clear()
+            for name in tuple(self._patches):
+                self._undo(name)
             if self._undo_exit is not None:
                 self._undo_exit()
                 self._undo_exit = None
@@ -95,8 +97,12 @@ class Installation:
 
     def _on_import(self, module: Any) -> None:
         with self._lock:
-            if self._capture is not None:
+            if self._capture is not None and module.__name__ in self._libraries:
                 self._patch(module)
+
+    def _undo(self, name: str) -> None:
+        for patch in self._patches.pop(name):
+            patch.undo()
 
     def _patch(self, module: Any) -> None:
         if module.__name__ not in self._patches:
@@ -129,12 +135,13 @@ def install(  # noqa: PLR0913 - keywords only
     call waits for this, and nothing that goes wrong in it reaches a call.
 
     Raises:
-        SettingsError: a relay's address, a label or a setting cannot be used.
+        SettingsError: a relay's address, `content` or a setting cannot be used; what was installed stays as it is.
+        TypeError: there is no such label.
     """
-    name_service(service, environment)
     made = capture(
         service=service, environment=environment, relays=relays, content=content, recorder=recorder, **labels
     )
+    name_service(service, environment)
     _installed.begin(made, read_relays(relays), libraries)
 
 

@@ -16,6 +16,7 @@ import requests
 import urllib3
 
 import tokentrail
+from tokentrail.producers import trail as process
 from tokentrail.producers.captures import capture
 from tokentrail.producers.transport import wrap_transport
 
@@ -311,6 +312,26 @@ def test_installing_twice_replaces_the_options_and_records_once(installed: str, 
 
     assert trail.only.provider == "holysheep"
     assert trail.only.department is None
+
+
+def test_installing_again_with_fewer_libraries_records_those_alone(installed: str, trail: Any) -> None:
+    tokentrail.install(recorder=trail.recorder, relays={"openai": installed}, libraries=("aiohttp",))
+    for way in WAYS:
+        way(installed, body_of("gpt-x"))
+
+    assert len(trail.completed) == len([by_aiohttp, by_aiohttp_pieces])
+
+
+def test_an_install_that_is_refused_leaves_the_name_as_it_was(trail: Any) -> None:
+    before = list(process._names)
+    try:
+        tokentrail.install("first", recorder=trail.recorder)
+        with pytest.raises(tokentrail.TokentrailError):
+            tokentrail.install("second", relays={"mine": ""})
+        assert process._names[0] == "first"
+    finally:
+        tokentrail.uninstall()
+        process._names[:] = before
 
 
 def test_uninstalling_puts_the_methods_back(trail: Any) -> None:
