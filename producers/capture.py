@@ -53,8 +53,7 @@ class Capture:
         if self.strict:
             exchange.recorded = put_surely(self._find_scribe(), partial(self._write_start, exchange))
             return exchange
-        if not self._find_scribe().put(partial(self._write_start, exchange), exchange.held_bytes()):
-            exchange.let_go()
+        self._put(self._write_start, exchange, exchange.let_go)
         return exchange
 
     def read_on(self, exchange: Exchange, pieces: list[bytes], marks: list[float], piece_bytes: int) -> bool:
@@ -63,8 +62,15 @@ class Capture:
 
     def finish(self, exchange: Exchange) -> None:
         """Record how the exchange has ended."""
-        if not self._find_scribe().put(partial(self._write_end, exchange), exchange.held_bytes()):
-            exchange.let_go()
+        self._put(self._write_end, exchange, exchange.lose_pieces)  # the request may still wait to be described
+
+    def _put(self, write: Callable[[Exchange], None], exchange: Exchange, lighten: Callable[[], None]) -> None:
+        scribe, held_bytes = self._find_scribe(), exchange.held_bytes()
+        if scribe.put(partial(write, exchange), held_bytes):
+            return
+        lighten()
+        if held_bytes:  # there may be room for the event without what was said
+            scribe.put(partial(write, exchange))
 
     def _prepare(self) -> Describer:
         if self._describer is None:  # in the scribe's thread, where no call waits: this brings the wire formats with it

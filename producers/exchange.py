@@ -124,6 +124,11 @@ class Exchange:
         self.body = self.previous = None
         self.pieces, self.marks, self._piece_bytes = [], [], 0
 
+    def lose_pieces(self) -> None:
+        """Keep nothing of the answer that has not been read, and know that something is missing."""
+        self.pieces_lost |= bool(self.pieces)
+        self.pieces, self.marks, self._piece_bytes = [], [], 0
+
     def _hand_over(self) -> None:
         pieces, marks, piece_bytes = self.pieces, self.marks, self._piece_bytes
         self.pieces, self.marks, self._piece_bytes = [], [], 0

@@ -57,11 +57,18 @@ class Scribe:
         _scribes.add(self)
 
     def put(self, job: Job, held_bytes: int = 0) -> bool:
-        """Take a job that keeps so many bytes in memory. False: it was dropped, and counted under `overloaded`."""
+        """Take a job that keeps so many bytes in memory.
+
+        False: it was dropped, and counted: under `overloaded` if too many jobs wait, `overloaded_bytes` if it holds
+        too much.
+        """
         jobs = self._jobs
         large = held_bytes >= _LARGE_BYTES
-        if len(jobs) >= self._max_jobs or (large and self._held_bytes + held_bytes > self._max_bytes):
+        if len(jobs) >= self._max_jobs:
             self.dropped["overloaded"] += 1
+            return False
+        if large and self._held_bytes + held_bytes > self._max_bytes:
+            self.dropped["overloaded_bytes"] += 1
             return False
         jobs.append(self._count_bytes(job, held_bytes) if large else job)
         if self._asleep:

@@ -49,6 +49,23 @@ def test_of_calls_that_cannot_be_taken_nothing_is_kept(trail: Any) -> None:
     assert exchanges[0].pieces_lost
 
 
+def test_where_there_is_no_room_for_a_body_the_call_is_recorded_without_it(trail: Any) -> None:
+    scribe = Scribe(max_bytes=10_000)
+    made = capture(recorder=trail.recorder)
+    full = Capture(lambda: trail.recorder, made._prepare, lambda: scribe)
+
+    body = b'{"model": "gpt-x"}' + b" " * 9_000
+    exchange = full.begin("POST", "api.openai.com", None, b"/v1/chat/completions", [], body)
+    exchange.answered(200, [], decoded=True)
+    exchange.chunk(b'{"model": "gpt-x"}' + b" " * 20_000)
+    exchange.end()
+
+    assert scribe.close(10)
+    assert (trail.only.request_model, trail.only.response_model) == ("gpt-x", None)
+    assert (trail.only.status, trail.only.http_status_code, trail.only.response_hash) == ("SUCCESS", 200, None)
+    assert scribe.dropped == {"overloaded_bytes": 1}
+
+
 def test_an_answer_with_a_gap_has_no_fingerprint(trail: Any) -> None:
     made = capture(recorder=trail.recorder)
     exchange = made.begin("POST", "api.openai.com", None, b"/v1/chat/completions", [], b"{}")

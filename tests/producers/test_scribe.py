@@ -112,7 +112,7 @@ def test_too_many_bytes_are_dropped_and_counted_and_small_jobs_go_on() -> None:
     assert scribe.put(partial(done.append, 4), 50_000)
     assert scribe.close(10)
     assert done == [0, 1, 3, 4]
-    assert scribe.dropped == {"overloaded": 1}
+    assert scribe.dropped == {"overloaded_bytes": 1}
 
 
 def test_a_finalizer_that_puts_a_job_while_one_is_put_waits_for_nothing(tmp_path: Path) -> None:
