@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from tokentrail.producers.exchange import Exchange
 from tokentrail.producers.guard import guarded
-from tokentrail.producers.scrubbing import holds_secret
 from tokentrail.producers.strictness import put_surely
 
 if TYPE_CHECKING:
@@ -74,6 +73,8 @@ class Capture:
 
     def _prepare(self) -> Describer:
         if self._describer is None:  # in the scribe's thread, where no call waits: this brings the wire formats with it
+            from tokentrail.producers.scrubbing import holds_secret
+
             self._describer = self._make_describer()
             holds_secret(b"", ())
         return self._describer

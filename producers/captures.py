@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from tokentrail.errors import SettingsError
 from tokentrail.producers.capture import Capture
-from tokentrail.producers.fingerprints import default_fingerprints
 from tokentrail.producers.relays import read_relays
 from tokentrail.producers.trail import default_recorder, default_redactor, default_scribe, is_strict
 from tokentrail.settings import current_settings
@@ -74,6 +73,7 @@ def _content_name(name: str | None) -> str:
 def _make_describer(labels: dict[str, str], provider: str | None, relays: dict[str, str], content: str) -> Describer:
     from tokentrail.producers.content import Content
     from tokentrail.producers.describing import CaptureOptions, Describer
+    from tokentrail.producers.fingerprints import default_fingerprints
     from tokentrail.producers.redaction.policy import ContentPolicy
 
     options = CaptureOptions(labels=labels, provider=provider, relays=relays)

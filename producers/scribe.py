@@ -10,6 +10,7 @@ from typing import Final
 
 from tokentrail.producers.guard import guarded
 from tokentrail.producers.process_end import flush_when_child_ends
+from tokentrail.producers.suppression import recording
 
 GROUP_S: Final = 0.004
 """How long work may gather before it is done and committed; with the work itself well below 10 ms."""
@@ -188,13 +189,17 @@ class Scribe:
                 self._work()
 
     def _run(self) -> None:
+        recording.set(True)  # in this thread: what an outlet itself asks a provider would be recorded for ever
         idle_rounds = 0
         while not (self._closed or self._stopping):
             if time.monotonic() >= self._next_beat_s:
                 self._do_beat()
             if self._jobs:
                 self._asleep = False
-                self._work()
+                try:
+                    self._work()
+                except SystemExit:  # of a callback; the thread is not its to end
+                    _WORKING.note(RuntimeError("SystemExit"))
                 idle_rounds = 0
             elif idle_rounds < _LINGER_ROUNDS:
                 idle_rounds += 1

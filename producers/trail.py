@@ -1,5 +1,7 @@
 """This process's own trail: one bus, one scribe, and one recorder for each service name; made when first needed."""
 
+from __future__ import annotations
+
 import atexit
 import os
 import threading
@@ -7,24 +9,24 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING
 
-from tokentrail.producers.bus import Bus, open_bus
-from tokentrail.producers.calls import Call, Outcome
 from tokentrail.producers.guard import faults
 from tokentrail.producers.metrics import observe_stats
-from tokentrail.producers.recorder import Recorder
 from tokentrail.producers.scribe import Scribe
 from tokentrail.producers.stats import BusCounts, ShimStats, collect_stats
 from tokentrail.producers.strictness import require_commit
 from tokentrail.settings import current_settings
 
 if TYPE_CHECKING:
+    from tokentrail.producers.bus import Bus
+    from tokentrail.producers.calls import Call, Outcome
+    from tokentrail.producers.recorder import Recorder
     from tokentrail.producers.redaction import Redactor
 
 _lock = threading.RLock()
 _buses: list[Bus] = []
 _recorders: dict[tuple[str, str], Recorder] = {}
-_scribes: list["TrailScribe"] = []
-_redactors: list["Redactor"] = []
+_scribes: list[TrailScribe] = []
+_redactors: list[Redactor] = []
 _names: list[str | None] = [None, None]
 _told: tuple[int, dict[str, int], dict[str, int]] = (0, {}, {})
 _observed = False
@@ -58,7 +60,13 @@ def default_bus() -> Bus:
     """
     with _lock:
         if not _buses:
+            # Here, where no call waits: asyncio and ssl come with it.
+            from tokentrail.producers.bus import open_bus
+
             _buses.append(open_bus(current_settings(), on_drop=_note_dropped))
+            # What is registered later is called earlier: the bus has registered its own end just now.
+            atexit.unregister(_end)
+            atexit.register(_end)
         return _buses[0]
 
 
@@ -82,6 +90,8 @@ def default_recorder(service: str | None = None, environment: str | None = None)
         return recorder
     with _lock:
         if key not in _recorders:
+            from tokentrail.producers.recorder import Recorder
+
             _recorders[key] = Recorder(default_bus().append, service=key[0], environment=key[1])
         return _recorders[key]
 
@@ -100,14 +110,13 @@ def default_scribe() -> TrailScribe:
     if not _scribes:
         with _lock:
             if not _scribes:
-                bus = default_bus()
-                _scribes.append(TrailScribe(bus.commit, beat=_tell_stats))
-                # After the bus has registered its own end: what is registered later is called earlier.
-                atexit.register(_scribes[0].close)
+                current_settings()
+                _scribes.append(TrailScribe(_commit, beat=_tell_stats))
+                atexit.register(_end)
     return _scribes[0]
 
 
-def default_redactor() -> "Redactor":
+def default_redactor() -> Redactor:
     """Return the redactor with the user's own patterns, if there are any.
 
     Raises:
@@ -137,6 +146,17 @@ def stats() -> ShimStats:
     recorders = [recorder.stats() for recorder in list(_recorders.values())]
     dropped = _scribes[0].dropped if _scribes else {}
     return collect_stats(recorders, _buses[0].counts() if _buses else BusCounts(), dropped, faults)
+
+
+def _commit() -> bool:
+    return _buses[0].commit() if _buses else True
+
+
+def _end() -> None:
+    for scribe in _scribes:
+        scribe.close()
+    for bus in _buses:
+        bus.close()
 
 
 def _tell_stats() -> bool:

@@ -153,7 +153,7 @@ def _fresh_provider() -> None:
 
 @pytest.fixture(autouse=True)
 def _pepper_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tokentrail.producers.captures.default_fingerprints", lambda: Fingerprints(b"of the tests"))
+    monkeypatch.setattr("tokentrail.producers.fingerprints.default_fingerprints", lambda: Fingerprints(b"of the tests"))
 
 
 class Trail:

@@ -8,25 +8,25 @@ from tokentrail.producers import trail
 
 FORK_IN_THE_FIRST_CALL = """
 import os, threading
-from tokentrail.producers import trail
+from tokentrail.producers import bus, trail
 from tokentrail.producers.calls import Call
 
 making, forked = threading.Event(), threading.Event()
-make = trail.open_bus
+make = bus.open_bus
 
 def make_slowly(settings, **options):
     making.set()
     forked.wait()
     return make(settings, **options)
 
-trail.open_bus = make_slowly
+bus.open_bus = make_slowly
 threading.Thread(target=trail.default_recorder).start()
 making.wait()
 child = os.fork()
 if child:
     forked.set()
     os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
-trail.open_bus = make
+bus.open_bus = make
 trail.default_scribe().started(Call(), 1)
 assert trail.default_scribe().flush(10)
 os._exit(0)
