@@ -1,4 +1,4 @@
-"""Up to ten thousand secrets go through a service in prompts, headers, URLs, labels and errors; none is found anywhere."""
+"""Secrets go through a service in prompts, headers, URLs, labels and errors; none is found anywhere."""
 
 import asyncio
 import os

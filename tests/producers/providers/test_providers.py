@@ -38,7 +38,7 @@ def test_every_file_of_the_package_holds_a_provider() -> None:
     assert len({provider.name for provider in found}) == len(found)
 
 
-@pytest.mark.parametrize(("provider", "host"), OWN_HOSTS, ids=str)
+@pytest.mark.parametrize(("provider", "host"), OWN_HOSTS, ids=[host for _, host in OWN_HOSTS])
 def test_host_of_a_provider_is_its_own_alone(provider: Provider, host: str) -> None:
     name, _, port = host.replace("*", "eu-west-1").removeprefix(".").rpartition(":")
     if not name or not port.isdigit():
