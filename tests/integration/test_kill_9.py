@@ -94,6 +94,8 @@ async def test_kill_9_at_random_moments_loses_nothing_and_doubles_nothing(
         killed = await _kill_at_random(stack, publishing, seed)
         await publishing
         assert set(killed) == set(VICTIMS)
+        for victim in VICTIMS:  # the last one may be down still
+            await stack.wait_ready(victim, restarts=killed.count(victim))
 
         batches = await read_batches(settings)
         records = sum(len(batch.offsets) for batch in batches)
