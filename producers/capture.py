@@ -63,7 +63,7 @@ class Capture:
         """Record how the exchange has ended."""
         self._put(self._write_end, exchange, exchange.lose_pieces)  # the request may still wait to be described
 
-    def _put(self, write: Callable[[Exchange], None], exchange: Exchange, lighten: Callable[[], None]) -> None:
+    def _put(self, write: Callable[[Exchange], object], exchange: Exchange, lighten: Callable[[], None]) -> None:
         scribe, held_bytes = self._find_scribe(), exchange.held_bytes()
         if scribe.put(partial(write, exchange), held_bytes):
             return
@@ -79,7 +79,7 @@ class Capture:
             holds_secret(b"", ())
         return self._describer
 
-    def _write_start(self, exchange: Exchange) -> None:
+    def _write_start(self, exchange: Exchange) -> bool:
         describer = self._prepare()
         try:
             description = describer.describe(exchange)
@@ -88,7 +88,7 @@ class Capture:
         recorder = self._find_recorder()
         description.recorder, description.producer_id = recorder, recorder.producer_id
         exchange.description = description
-        recorder.started(description.call, occurred_at_ns=exchange.began_ns, secrets=description.secrets)
+        return recorder.started(description.call, occurred_at_ns=exchange.began_ns, secrets=description.secrets)
 
     def _read_on(self, exchange: Exchange, pieces: list[bytes], marks: list[float]) -> None:
         reading = self._reading(exchange)

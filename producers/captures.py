@@ -53,10 +53,12 @@ def capture(  # noqa: PLR0913 - keywords only, one a label
         _make_describer,
         {name: value for name, value in given.items() if value is not None},
         provider,
-        read_relays(relays),
+        read_relays({**current_settings().relays, **(relays or {})}),
         _content_name(content),
     )
     find_recorder = partial(default_recorder, service, environment) if recorder is None else lambda: recorder
+    if current_settings().redact:
+        default_redactor()  # a pattern that cannot be used is told here, and not in the first call
     made = Capture(find_recorder, describer, default_scribe, strict=is_strict())
     made.warm_up()
     return made

@@ -43,8 +43,8 @@ def describe_exception(error: BaseException, secrets: tuple[str, ...] = ()) -> E
     """Return what is known. Does not raise, whatever the exception's attributes do.
 
     Cancellation, KeyboardInterrupt and a closed generator are ABORTED; else an HTTP status decides, then the class of
-    the exception or of what it was raised from; what says nothing is the caller's own: CLIENT_ERROR. Of that one the
-    text is left out, for it may quote a prompt.
+    the exception or of what it was raised from; what says nothing is the caller's own: CLIENT_ERROR. Of
+    that one, and of Python's own exceptions without an errno, the text is left out, for it may quote a prompt.
     """
     kind = type(error).__name__
     if not isinstance(error, Exception) or _names(error) & _CANCELLED:
@@ -61,8 +61,14 @@ def describe_exception(error: BaseException, secrets: tuple[str, ...] = ()) -> E
     with _READING:
         code = _provider_code(telling or error)
     with _READING:
-        message = scrub_text(str(telling)[:_MAX_MESSAGE_CHARS], secrets) if telling is not None else None
+        if telling is not None and _is_of_a_library(telling):
+            message = scrub_text(str(telling)[:_MAX_MESSAGE_CHARS], secrets)
     return ExceptionFacts(status, kind, http_code, code, message or None)
+
+
+def _is_of_a_library(error: BaseException) -> bool:
+    """Return whether the text is a library's or the system's: Python's own exceptions anybody raises, with any text."""
+    return type(error).__module__ != "builtins" or isinstance(getattr(error, "errno", None), int)
 
 
 def _by_class(error: Exception) -> tuple[Status, BaseException | None]:

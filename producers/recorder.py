@@ -81,12 +81,14 @@ class Recorder:
         occurred_at: datetime | None = None,
         occurred_at_ns: int | None = None,
         secrets: tuple[str, ...] = (),
-    ) -> None:
+    ) -> bool:
         """Record that a request is about to leave. `occurred_at`, or nanoseconds since 1970, overrides the clock.
+
+        False: the outlet has dropped the event.
 
         `secrets` are keys that must not be in the event; where one is, it is cut out of `call`.
         """
-        self._record(STARTED, call, None, self._moment(occurred_at, occurred_at_ns), secrets)
+        return self._record(STARTED, call, None, self._moment(occurred_at, occurred_at_ns), secrets)
 
     def completed(
         self,
@@ -133,20 +135,21 @@ class Recorder:
         """In a forked child: the lock may be held by a thread that is gone, and the sequence is the parent's."""
         self._begin(new_id())
 
-    def _record(self, *described: Any) -> None:
+    def _record(self, *described: Any) -> bool:
         with self._lock:
             if self._busy:  # re-entered by a finalizer or a signal handler of this very thread
                 self._waiting.append(described)
-                return
+                return True
             self._busy = True
             try:
-                self._append(*described)
+                taken = self._append(*described)
                 while self._waiting:
                     self._append(*self._waiting.popleft())
             finally:
                 self._busy = False
+            return taken
 
-    def _append(self, event_type: str, call: Call | ShimStats, outcome: Outcome | None, *rest: Any) -> None:
+    def _append(self, event_type: str, call: Call | ShimStats, outcome: Outcome | None, *rest: Any) -> bool:
         moment, secrets = rest
         event_id = new_id()
         value = self._encode(self._head(event_type, event_id, moment), call, outcome, secrets)
@@ -157,8 +160,10 @@ class Recorder:
         if self._outlet(record) is False:
             self._dropped += 1
             self._dropped_unreported += 1
-        elif outcome is not None:
+            return False
+        if outcome is not None:
             self._dropped_unreported = 0
+        return True
 
     def _moment(self, occurred_at: datetime | None, occurred_at_ns: int | None) -> str:
         """Return the event's time, RFC 3339."""

@@ -1,11 +1,13 @@
 """Addresses that the user gives a provider's name: relays, gateways, model servers of one's own."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 from tokentrail.errors import SettingsError
 
+_HOST: Final = re.compile(r"[\w.:\-]+")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -25,7 +27,7 @@ def read_relays(relays: Mapping[str, str] | None) -> dict[str, str]:
             host, port = parts.hostname, parts.port
         except ValueError:
             host = port = None
-        if not host:
+        if not host or not _HOST.fullmatch(host):
             raise SettingsError(
                 f"The relay {name!r} has the address {address!r}, which names no host; "
                 f'write it as {{"{name}": "https://host/v1"}}.'

@@ -17,27 +17,32 @@ WAIT_S: Final = 5.0
 """A commit takes milliseconds; a disk that takes longer than this counts as one that cannot be written."""
 
 
-def put_surely(scribe: Scribe, record: Callable[[], None]) -> Future[bool]:
-    """Have the scribe record something, and return whether it came to be safe on the disk."""
+def put_surely(scribe: Scribe, record: Callable[[], bool]) -> Future[bool]:
+    """Have the scribe record something, and return whether it came to be safe on the disk.
+
+    `record` says whether it was taken at all: a full spool takes nothing.
+    """
     from concurrent.futures import Future  # only here, and asyncio below: strict delivery is rare, an import is not
 
     recorded: Future[bool] = Future()
     recorded.set_running_or_notify_cancel()  # who is cancelled while he waits must not cancel what is written
 
     def run() -> None:
+        taken = False
         try:
-            record()
-        except BaseException:
-            recorded.set_result(False)
-            raise
-        scribe.after_commit(recorded.set_result)
+            taken = record()
+        finally:
+            if not taken:
+                recorded.set_result(False)
+        if taken:
+            scribe.after_commit(recorded.set_result)
 
     if not scribe.put(run):
         recorded.set_result(False)
     return recorded
 
 
-def require_commit(scribe: Scribe, record: Callable[[], None]) -> None:
+def require_commit(scribe: Scribe, record: Callable[[], bool]) -> None:
     """Have the scribe record something, and return once it is safe.
 
     Raises:

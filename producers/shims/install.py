@@ -6,6 +6,7 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from tokentrail.errors import SettingsError
 from tokentrail.producers.captures import ContentName, capture
 from tokentrail.producers.guard import guarded
 from tokentrail.producers.process_end import flush_before_os_exit
@@ -15,6 +16,7 @@ from tokentrail.producers.shims.aiohttp_shim import patch_aiohttp
 from tokentrail.producers.shims.httpx_shim import patch_httpx
 from tokentrail.producers.shims.urllib3_shim import patch_urllib3
 from tokentrail.producers.trail import default_scribe, name_service
+from tokentrail.settings import current_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -135,14 +137,17 @@ def install(  # noqa: PLR0913 - keywords only
     call waits for this, and nothing that goes wrong in it reaches a call.
 
     Raises:
-        SettingsError: a relay's address, `content` or a setting cannot be used; what was installed stays as it is.
+        SettingsError: an address, a library, `content` or a setting cannot be used; what was installed stays as it is.
         TypeError: there is no such label.
     """
+    unknown = [name for name in libraries if name not in _PATCHES]
+    if unknown:
+        raise SettingsError(f"libraries names {unknown[0]!r}; there are {', '.join(_PATCHES)}.")
     made = capture(
         service=service, environment=environment, relays=relays, content=content, recorder=recorder, **labels
     )
     name_service(service, environment)
-    _installed.begin(made, read_relays(relays), libraries)
+    _installed.begin(made, read_relays({**current_settings().relays, **(relays or {})}), libraries)
 
 
 def uninstall() -> None:

@@ -24,6 +24,7 @@ from tokentrail.producers.spool.directory import (
     Destination,
     SpoolDirectory,
     default_root,
+    make_directory,
     make_directory_somewhere,
     size_of_others,
 )
@@ -233,7 +234,9 @@ class Spool:
         options = self._options
         destination = Destination(options.topic, options.kafka)
         try:
-            directory = make_directory_somewhere(options.root, destination)
+            # What must not be lost with the machine must not be in a temporary directory.
+            make = make_directory if options.limits.sync else make_directory_somewhere
+            directory = make(options.root, destination)
         except OSError as error:
             self._try_again_s = time.monotonic() + _TRY_AGAIN_S
             if not self._dropped:

@@ -81,6 +81,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Data of the one-machine stack."""
     content: Literal["off", "preview", "full"] = "off"
     """What is kept of prompts and answers: nothing, 200 characters, or all, of the redacted text."""
+    relays: dict[str, str] = {}
+    """Addresses of your own by the name of the provider they stand for; only in the file."""
     redact: dict[str, str] = {}
     """Patterns of your own (RE2) by name, redacted beside the built-in kinds; only in the file."""
     service: str = ""

@@ -61,7 +61,7 @@ def test_who_is_cancelled_does_not_cancel_what_is_written() -> None:
     go = threading.Event()
     scribe = Scribe()
     scribe.put(lambda: go.wait(10))
-    recorded = put_surely(scribe, lambda: None)
+    recorded = put_surely(scribe, lambda: True)
 
     assert not recorded.cancel()
     go.set()

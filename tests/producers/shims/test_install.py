@@ -19,6 +19,7 @@ import tokentrail
 from tokentrail.producers import trail as process
 from tokentrail.producers.captures import capture
 from tokentrail.producers.transport import wrap_transport
+from tokentrail.settings import Settings
 
 KEY = "sk-proj-0123456789abcdefghijklmnopqrstuvwxyzABCD"
 HEADERS = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
@@ -389,3 +390,34 @@ def test_an_upload_names_its_model_and_is_sent_as_it_is(trail: Any, library: Any
     assert (trail.only.request_model, trail.only.temperature, trail.only.operation) == (
         "transcribe-x", 0.5, "transcription",
     )  # fmt: skip
+
+
+def test_relays_of_the_settings_are_recorded_too(
+    provider_url: str, trail: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = Settings(relays={"holysheep": provider_url})
+    for module in ("captures", "shims.install"):
+        monkeypatch.setattr(f"tokentrail.producers.{module}.current_settings", lambda: settings)
+    tokentrail.install(recorder=trail.recorder)
+    try:
+        by_requests(f"{provider_url}/chat/completions", body_of("gpt-x"))
+    finally:
+        tokentrail.uninstall()
+
+    assert trail.only.provider == "holysheep"
+
+
+@pytest.mark.parametrize("options", [{"libraries": ["nope"]}, {"relays": {"mine": "not a url"}}])
+def test_what_cannot_be_meant_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(tokentrail.TokentrailError, match=r"nope|mine"):
+        tokentrail.install(**options)
+
+
+def test_a_pattern_of_ones_own_that_cannot_be_used_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(redact={"ticket": "(?=a)"})
+    for module in ("captures", "trail"):
+        monkeypatch.setattr(f"tokentrail.producers.{module}.current_settings", lambda: settings)
+    monkeypatch.setattr("tokentrail.producers.trail._redactors", [])
+
+    with pytest.raises(tokentrail.TokentrailError, match="ticket"):
+        tokentrail.install()
