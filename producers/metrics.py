@@ -21,8 +21,8 @@ _GAUGES: Final = {
 }
 
 
-def observe_stats(read: Callable[[], ShimStats]) -> bool:
-    """Offer what `read` returns as `tokentrail.shim.*` to the host's meter provider. False: it has none imported.
+def observe_stats(read: Callable[[], ShimStats], meter: Any = None) -> bool:
+    """Offer what `read` returns as `tokentrail.shim.*` to a meter, the host's own without one. False: it has none.
 
     `read` is called whenever the host collects its metrics, in its thread. What goes wrong there is OpenTelemetry's to
     report.
@@ -30,7 +30,7 @@ def observe_stats(read: Callable[[], ShimStats]) -> bool:
     metrics: Any = sys.modules.get("opentelemetry.metrics")
     if metrics is None or not hasattr(metrics, "get_meter"):
         return False
-    meter = metrics.get_meter("tokentrail")
+    meter = metrics.get_meter("tokentrail") if meter is None else meter
     observation = metrics.Observation
 
     def one(name: str) -> Callable[[Any], Iterable[Any]]:

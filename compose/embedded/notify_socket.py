@@ -1,15 +1,28 @@
 """The supervisor's end of sd_notify(3): one datagram socket for each part."""
 
 import asyncio
+import os
+import shutil
 import socket
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
+
+_LONGEST_PATH_BYTES: Final = 100
+"""unix(7) has room for 107 and a zero byte."""
+_SHORT_ROOT: Final = Path("/tmp")  # noqa: S108 - the directory made in it is this user's alone
 
 
 class NotifySocket(asyncio.DatagramProtocol):
     """Receives what a part says of itself: `READY=1` and `STATUS=…`."""
 
     def __init__(self, path: Path, on_ready: Callable[[], None], on_status: Callable[[str], None]) -> None:
+        """`path` is where the socket is to be; one that is too long for a socket is replaced by a private short one."""
+        self._directory: Path | None = None
+        if len(os.fsencode(path)) > _LONGEST_PATH_BYTES:
+            self._directory = Path(tempfile.mkdtemp(prefix="tokentrail-", dir=_SHORT_ROOT))
+            path = self._directory / "notify"
         self.path = path
         self._on_ready = on_ready
         self._on_status = on_status
@@ -28,6 +41,8 @@ class NotifySocket(asyncio.DatagramProtocol):
         if self._transport:
             self._transport.close()
         self.path.unlink(missing_ok=True)
+        if self._directory is not None:
+            shutil.rmtree(self._directory, ignore_errors=True)
 
     def datagram_received(self, data: bytes, _address: object) -> None:
         """Take one message, `NAME=value` on each line; unknown names are let pass."""
