@@ -61,6 +61,8 @@ def capture(  # noqa: PLR0913 - keywords only, one a label
         default_redactor()  # a pattern that cannot be used is told here, and not in the first call
     made = Capture(find_recorder, describer, default_scribe, strict=is_strict())
     made.warm_up()
+    if recorder is None:
+        default_scribe().put(find_recorder)  # the way to Kafka is imported before the first record needs it
     return made
 
 
