@@ -53,7 +53,7 @@ def capture(  # noqa: PLR0913 - keywords only, one a label
         _make_describer,
         {name: value for name, value in given.items() if value is not None},
         provider,
-        read_relays({**current_settings().relays, **(relays or {})}),
+        known_relays(relays),
         _content_name(content),
     )
     find_recorder = partial(default_recorder, service, environment) if recorder is None else lambda: recorder
@@ -64,6 +64,11 @@ def capture(  # noqa: PLR0913 - keywords only, one a label
     if recorder is None:
         default_scribe().put(find_recorder)  # the way to Kafka is imported before the first record needs it
     return made
+
+
+def known_relays(relays: Mapping[str, str] | None) -> dict[str, str]:
+    """Return the relays of the settings and the given ones, which go before them, as `read_relays` does."""
+    return read_relays({**current_settings().relays, **(relays or {})})
 
 
 def _content_name(name: str | None) -> str:

@@ -7,16 +7,14 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from tokentrail.errors import SettingsError
-from tokentrail.producers.captures import ContentName, capture
+from tokentrail.producers.captures import ContentName, capture, known_relays
 from tokentrail.producers.guard import guarded
 from tokentrail.producers.process_end import flush_before_os_exit
 from tokentrail.producers.providers import provider_of
-from tokentrail.producers.relays import read_relays
 from tokentrail.producers.shims.aiohttp_shim import patch_aiohttp
 from tokentrail.producers.shims.httpx_shim import patch_httpx
 from tokentrail.producers.shims.urllib3_shim import patch_urllib3
 from tokentrail.producers.trail import default_scribe, name_service
-from tokentrail.settings import current_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -147,7 +145,7 @@ def install(  # noqa: PLR0913 - keywords only
         service=service, environment=environment, relays=relays, content=content, recorder=recorder, **labels
     )
     name_service(service, environment)
-    _installed.begin(made, read_relays({**current_settings().relays, **(relays or {})}), libraries)
+    _installed.begin(made, known_relays(relays), libraries)
 
 
 def uninstall() -> None:

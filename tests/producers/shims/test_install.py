@@ -396,8 +396,7 @@ def test_relays_of_the_settings_are_recorded_too(
     provider_url: str, trail: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = Settings(relays={"holysheep": provider_url})
-    for module in ("captures", "shims.install"):
-        monkeypatch.setattr(f"tokentrail.producers.{module}.current_settings", lambda: settings)
+    monkeypatch.setattr("tokentrail.producers.captures.current_settings", lambda: settings)
     tokentrail.install(recorder=trail.recorder)
     try:
         by_requests(f"{provider_url}/chat/completions", body_of("gpt-x"))
