@@ -3,7 +3,6 @@
 Types: anthropic-sdk-python `types/message.py`, `types/usage.py`, `types/raw_message_stream_event.py`.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -20,9 +19,8 @@ from tokentrail.producers.wire.decoding import (
     tokens_of,
 )
 from tokentrail.producers.wire.errors import error_beside, error_of
-from tokentrail.producers.wire.estimates import TextSize
-from tokentrail.producers.wire.prompts import input_size, request_text
-from tokentrail.producers.wire.reading import AnswerFacts, RequestRead
+from tokentrail.producers.wire.prompts import JsonPrompts
+from tokentrail.producers.wire.reading import AnswerFacts, RequestRead, SilentHeaders
 from tokentrail.schemas.events import Usage
 
 _BATCHES: Final = "/messages/batches"
@@ -114,7 +112,7 @@ def _sum(one: Usage | None, other: Usage | None) -> Usage | None:
     return Usage(**{name: sum_of(getattr(one, name), getattr(other, name)) for name in one.__struct_fields__})
 
 
-class Anthropic:
+class Anthropic(JsonPrompts):
     """The Messages API; a `WireFormat`."""
 
     def operation(self, endpoint: str) -> str | None:
@@ -144,27 +142,16 @@ class Anthropic:
             session_id=text_of(container),
         )
 
-    def request_text(self, body: bytes, limit_chars: int | None) -> str:
-        """Return the prompt's texts."""
-        return request_text(body, limit_chars)
-
-    def input_size(self, body: bytes) -> TextSize:
-        """Return the size of prompt and tools."""
-        return input_size(body)
-
     def reader(self, operation: str | None, *, keep_text: bool = False) -> "AnthropicReader":
         """Return a fresh reader."""
         return AnthropicReader(billed=operation in {None, "chat", "text_completion"}, keep_text=keep_text)
 
 
-class AnthropicReader:
+class AnthropicReader(SilentHeaders):
     """Reads a message or a stream; an `AnswerReader`."""
 
     def __init__(self, *, billed: bool = True, keep_text: bool = False) -> None:
         self.facts = AnswerFacts(usage_of, billed=billed, keep_text=keep_text)
-
-    def read_headers(self, headers: Mapping[bytes, bytes]) -> None:
-        """Nothing is said there that is not in the body."""
 
     def read_answer(self, body: bytes) -> None:
         """Take a whole body."""

@@ -10,8 +10,7 @@ import msgspec
 
 from tokentrail.producers.wire.bedrock_reader import BedrockReader
 from tokentrail.producers.wire.decoding import LenientDecoder, number_of, text_of, tokens_of
-from tokentrail.producers.wire.estimates import TextSize
-from tokentrail.producers.wire.prompts import input_size, request_text
+from tokentrail.producers.wire.prompts import JsonPrompts
 from tokentrail.producers.wire.reading import RequestRead
 
 _VERBS: Final = frozenset((
@@ -40,7 +39,7 @@ class _Request(msgspec.Struct, gc=False, rename="camel"):
 _request_of: Final = LenientDecoder(_Request)
 
 
-class Bedrock:
+class Bedrock(JsonPrompts):
     """Bedrock's runtime; a `WireFormat`. The model's id, or its ARN percent-encoded, stands in the path."""
 
     def operation(self, endpoint: str) -> str | None:
@@ -71,14 +70,6 @@ class Bedrock:
             max_tokens=tokens_of(config, *_LIMITS) if limit is None else limit,
             user_id=text_of(metadata.get("user_id")),
         )
-
-    def request_text(self, body: bytes, limit_chars: int | None) -> str:
-        """Return the prompt's texts."""
-        return request_text(body, limit_chars)
-
-    def input_size(self, body: bytes) -> TextSize:
-        """Return the size of prompt and tools."""
-        return input_size(body)
 
     def reader(self, operation: str | None, *, keep_text: bool = False) -> BedrockReader:
         """Return a fresh reader."""

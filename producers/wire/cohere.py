@@ -3,17 +3,15 @@
 Types: cohere-python `v2/types/`, `types/usage.py`, `types/streamed_chat_response.py`.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from tokentrail.producers.wire.decoding import LenientDecoder, dict_of, list_of, raw_value, text_of, tokens_of
 from tokentrail.producers.wire.errors import WireError, error_beside, error_of
-from tokentrail.producers.wire.estimates import TextSize
 from tokentrail.producers.wire.openai_request import read_openai_request
-from tokentrail.producers.wire.prompts import input_size, request_text
-from tokentrail.producers.wire.reading import AnswerFacts, RequestRead
+from tokentrail.producers.wire.prompts import JsonPrompts
+from tokentrail.producers.wire.reading import AnswerFacts, RequestRead, SilentHeaders
 from tokentrail.schemas.events import Usage
 
 _ENDINGS: Final = (
@@ -76,7 +74,7 @@ def usage_of(given: dict[str, Any]) -> Usage | None:
     return Usage(input_tokens=total_in, output_tokens=total_out, cache_read_tokens=cached)
 
 
-class Cohere:
+class Cohere(JsonPrompts):
     """Cohere's API; a `WireFormat`."""
 
     def operation(self, endpoint: str) -> str | None:
@@ -88,27 +86,16 @@ class Cohere:
         """Read a request's fields; they are named as OpenAI's."""
         return read_openai_request(endpoint, body)
 
-    def request_text(self, body: bytes, limit_chars: int | None) -> str:
-        """Return the prompt's texts."""
-        return request_text(body, limit_chars)
-
-    def input_size(self, body: bytes) -> TextSize:
-        """Return the size of prompt and tools."""
-        return input_size(body)
-
     def reader(self, operation: str | None, *, keep_text: bool = False) -> "CohereReader":
         """Return a fresh reader."""
         return CohereReader(billed=operation not in _FREE, keep_text=keep_text)
 
 
-class CohereReader:
+class CohereReader(SilentHeaders):
     """Reads an answer or a stream; an `AnswerReader`. Cohere never says which model answered."""
 
     def __init__(self, *, billed: bool = True, keep_text: bool = False) -> None:
         self.facts = AnswerFacts(usage_of, billed=billed, keep_text=keep_text)
-
-    def read_headers(self, headers: Mapping[bytes, bytes]) -> None:
-        """Nothing is said there that is not in the body."""
 
     def read_answer(self, body: bytes) -> None:
         """Take a whole body; its `message` is the model's, or an error's text."""

@@ -3,7 +3,6 @@
 Types: python-genai `types.py` (GenerateContentResponse, GenerateContentResponseUsageMetadata), there in snake case.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -21,9 +20,8 @@ from tokentrail.producers.wire.decoding import (
     tokens_of,
 )
 from tokentrail.producers.wire.errors import error_beside, error_of
-from tokentrail.producers.wire.estimates import TextSize
-from tokentrail.producers.wire.prompts import input_size, request_text
-from tokentrail.producers.wire.reading import AnswerFacts, RequestRead
+from tokentrail.producers.wire.prompts import JsonPrompts
+from tokentrail.producers.wire.reading import AnswerFacts, RequestRead, SilentHeaders
 from tokentrail.schemas.events import Usage
 
 _OPERATIONS: Final = {
@@ -100,7 +98,7 @@ def _audio(given: dict[str, Any], *names: str) -> int | None:
     return sum_of(*counts)
 
 
-class Gemini:
+class Gemini(JsonPrompts):
     """Gemini's API; a `WireFormat`. Model and operation stand in the path: `…/models/gemini-x:generateContent`."""
 
     def operation(self, endpoint: str) -> str | None:
@@ -125,27 +123,16 @@ class Gemini:
             max_tokens=tokens_of(config, "maxOutputTokens", "max_output_tokens"),
         )
 
-    def request_text(self, body: bytes, limit_chars: int | None) -> str:
-        """Return the prompt's texts."""
-        return request_text(body, limit_chars)
-
-    def input_size(self, body: bytes) -> TextSize:
-        """Return the size of prompt and tools."""
-        return input_size(body)
-
     def reader(self, operation: str | None, *, keep_text: bool = False) -> "GeminiReader":
         """Return a fresh reader."""
         return GeminiReader(billed=operation in _BILLED, keep_text=keep_text)
 
 
-class GeminiReader:
+class GeminiReader(SilentHeaders):
     """Reads an answer, a stream of answers or a list of them; an `AnswerReader`."""
 
     def __init__(self, *, billed: bool = True, keep_text: bool = False) -> None:
         self.facts = AnswerFacts(usage_of, billed=billed, keep_text=keep_text)
-
-    def read_headers(self, headers: Mapping[bytes, bytes]) -> None:
-        """Nothing is said there that is not in the body."""
 
     def read_answer(self, body: bytes) -> None:
         """Take a whole body: one answer, or a whole stream as a list."""

@@ -3,7 +3,6 @@
 Types: python-genai `_gaos/types/interactions/` (Interaction, Usage, StepDelta, InteractionCompletedEvent).
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -19,9 +18,8 @@ from tokentrail.producers.wire.decoding import (
     tokens_of,
 )
 from tokentrail.producers.wire.errors import error_of
-from tokentrail.producers.wire.estimates import TextSize
-from tokentrail.producers.wire.prompts import input_size, request_text
-from tokentrail.producers.wire.reading import AnswerFacts, RequestRead
+from tokentrail.producers.wire.prompts import JsonPrompts
+from tokentrail.producers.wire.reading import AnswerFacts, RequestRead, SilentHeaders
 from tokentrail.schemas.events import Usage
 
 _ENDINGS: Final = frozenset(("interaction.completed", "interaction.complete"))
@@ -85,7 +83,7 @@ def _audio(given: dict[str, Any], name: str) -> int | None:
     return sum_of(*counts)
 
 
-class GeminiInteractions:
+class GeminiInteractions(JsonPrompts):
     """The Interactions API; a `WireFormat`."""
 
     def operation(self, endpoint: str) -> str | None:
@@ -106,27 +104,16 @@ class GeminiInteractions:
             max_tokens=tokens_of(config, "max_output_tokens"),
         )
 
-    def request_text(self, body: bytes, limit_chars: int | None) -> str:
-        """Return the prompt's texts."""
-        return request_text(body, limit_chars)
-
-    def input_size(self, body: bytes) -> TextSize:
-        """Return the size of prompt and tools."""
-        return input_size(body)
-
     def reader(self, operation: str | None, *, keep_text: bool = False) -> "GeminiInteractionsReader":
         """Return a fresh reader."""
         return GeminiInteractionsReader(billed=operation == "interactions", keep_text=keep_text)
 
 
-class GeminiInteractionsReader:
+class GeminiInteractionsReader(SilentHeaders):
     """Reads an interaction or a stream; an `AnswerReader`."""
 
     def __init__(self, *, billed: bool = True, keep_text: bool = False) -> None:
         self.facts = AnswerFacts(usage_of, billed=billed, keep_text=keep_text)
-
-    def read_headers(self, headers: Mapping[bytes, bytes]) -> None:
-        """Nothing is said there that is not in the body."""
 
     def read_answer(self, body: bytes) -> None:
         """Take a whole body."""

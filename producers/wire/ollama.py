@@ -3,7 +3,6 @@
 Source: docs.ollama.com/api.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -18,9 +17,8 @@ from tokentrail.producers.wire.decoding import (
     tokens_of,
 )
 from tokentrail.producers.wire.errors import error_of
-from tokentrail.producers.wire.estimates import TextSize
-from tokentrail.producers.wire.prompts import input_size, request_text
-from tokentrail.producers.wire.reading import AnswerFacts, RequestRead
+from tokentrail.producers.wire.prompts import JsonPrompts
+from tokentrail.producers.wire.reading import AnswerFacts, RequestRead, SilentHeaders
 from tokentrail.schemas.events import Usage
 
 _ENDINGS: Final = (
@@ -60,7 +58,7 @@ def usage_of(given: dict[str, Any]) -> Usage | None:
     return Usage(input_tokens=tokens_of(given, "prompt_eval_count"), output_tokens=tokens_of(given, "eval_count"))
 
 
-class Ollama:
+class Ollama(JsonPrompts):
     """Ollama's own API; a `WireFormat`."""
 
     def operation(self, endpoint: str) -> str | None:
@@ -80,27 +78,16 @@ class Ollama:
             max_tokens=tokens_of(options, "num_predict"),
         )
 
-    def request_text(self, body: bytes, limit_chars: int | None) -> str:
-        """Return the prompt's texts."""
-        return request_text(body, limit_chars)
-
-    def input_size(self, body: bytes) -> TextSize:
-        """Return the size of prompt and tools."""
-        return input_size(body)
-
     def reader(self, operation: str | None, *, keep_text: bool = False) -> "OllamaReader":
         """Return a fresh reader."""
         return OllamaReader(billed=operation != "list_models", keep_text=keep_text)
 
 
-class OllamaReader:
+class OllamaReader(SilentHeaders):
     """Reads an answer or a stream of JSON lines; an `AnswerReader`."""
 
     def __init__(self, *, billed: bool = True, keep_text: bool = False) -> None:
         self.facts = AnswerFacts(usage_of, billed=billed, keep_text=keep_text)
-
-    def read_headers(self, headers: Mapping[bytes, bytes]) -> None:
-        """Nothing is said there that is not in the body."""
 
     def read_answer(self, body: bytes) -> None:
         """Take a whole body."""

@@ -3,7 +3,7 @@
 Types: openai-python `types/chat/chat_completion_chunk.py`, `types/completion.py`; what others add: docs/providers.md.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -17,11 +17,10 @@ from tokentrail.producers.wire.decoding import (
     text_of,
 )
 from tokentrail.producers.wire.errors import error_beside, error_of
-from tokentrail.producers.wire.estimates import TextSize
 from tokentrail.producers.wire.openai_request import read_openai_request
 from tokentrail.producers.wire.openai_usage import usage_of
-from tokentrail.producers.wire.prompts import input_size, request_text
-from tokentrail.producers.wire.reading import AnswerFacts, RequestRead
+from tokentrail.producers.wire.prompts import JsonPrompts
+from tokentrail.producers.wire.reading import AnswerFacts, RequestRead, SilentHeaders
 from tokentrail.schemas.events import Usage
 
 
@@ -83,7 +82,7 @@ _chunk_of: Final = LenientDecoder(_Chunk)
 _delta_of: Final = LenientDecoder(_Delta)
 
 
-class OpenAIChat:
+class OpenAIChat(JsonPrompts):
     """Chat and legacy completions; a `WireFormat`. `count` reads usage objects of who counts in its own way."""
 
     def __init__(self, count: Callable[[dict[str, Any]], Usage | None] = usage_of) -> None:
@@ -102,20 +101,12 @@ class OpenAIChat:
         """Read a request's fields."""
         return read_openai_request(endpoint, body)
 
-    def request_text(self, body: bytes, limit_chars: int | None) -> str:
-        """Return the prompt's texts."""
-        return request_text(body, limit_chars)
-
-    def input_size(self, body: bytes) -> TextSize:
-        """Return the size of prompt and tools."""
-        return input_size(body)
-
     def reader(self, operation: str | None, *, keep_text: bool = False) -> "OpenAIChatReader":
         """Return a fresh reader."""
         return OpenAIChatReader(self._count, billed=operation != "retrieve_chat", keep_text=keep_text)
 
 
-class OpenAIChatReader:
+class OpenAIChatReader(SilentHeaders):
     """Reads an answer or a stream; an `AnswerReader`."""
 
     def __init__(
@@ -126,9 +117,6 @@ class OpenAIChatReader:
         keep_text: bool = False,
     ) -> None:
         self.facts = AnswerFacts(count, billed=billed, keep_text=keep_text)
-
-    def read_headers(self, headers: Mapping[bytes, bytes]) -> None:
-        """Nothing is said there that is not in the body."""
 
     def read_answer(self, body: bytes) -> None:
         """Take a whole body."""

@@ -3,7 +3,6 @@
 Types: openai-python `types/images_response.py`, `types/audio/`, `types/create_embedding_response.py`, `types/batch.py`.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -14,7 +13,7 @@ from tokentrail.producers.wire.estimates import TextSize
 from tokentrail.producers.wire.openai_request import read_openai_request
 from tokentrail.producers.wire.openai_usage import usage_of
 from tokentrail.producers.wire.prompts import input_size, request_text
-from tokentrail.producers.wire.reading import AnswerFacts, RequestRead
+from tokentrail.producers.wire.reading import AnswerFacts, RequestRead, SilentHeaders
 
 _ENDINGS: Final = (
     ("/embeddings", "embeddings"),
@@ -92,7 +91,7 @@ class OpenAIMedia:
         return OpenAIMediaReader(billed=operation not in _FREE, keep_text=keep_text)
 
 
-class OpenAIMediaReader:
+class OpenAIMediaReader(SilentHeaders):
     """Reads an answer or a stream (of images, transcripts, speech); an `AnswerReader`.
 
     Vectors, images and audio are skipped unread. A batch's own usage is kept as `provider_usage` and counted nowhere:
@@ -101,9 +100,6 @@ class OpenAIMediaReader:
 
     def __init__(self, *, billed: bool = True, keep_text: bool = False) -> None:
         self.facts = AnswerFacts(usage_of, billed=billed, keep_text=keep_text)
-
-    def read_headers(self, headers: Mapping[bytes, bytes]) -> None:
-        """Nothing is said there that is not in the body."""
 
     def read_answer(self, body: bytes) -> None:
         """Take a whole body; audio and subtitles are no JSON and tell nothing."""

@@ -3,18 +3,16 @@
 Types: openai-python `types/responses/response.py`, `response_stream_event.py`.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
 from tokentrail.producers.wire.decoding import LenientDecoder, list_of, raw_value, text_of
 from tokentrail.producers.wire.errors import error_beside, error_of
-from tokentrail.producers.wire.estimates import TextSize
 from tokentrail.producers.wire.openai_request import read_openai_request
 from tokentrail.producers.wire.openai_usage import usage_of
-from tokentrail.producers.wire.prompts import input_size, request_text
-from tokentrail.producers.wire.reading import AnswerFacts, RequestRead
+from tokentrail.producers.wire.prompts import JsonPrompts
+from tokentrail.producers.wire.reading import AnswerFacts, RequestRead, SilentHeaders
 
 _FINAL: Final = frozenset(("response.completed", "response.incomplete", "response.failed"))
 _SAID: Final = frozenset(
@@ -56,7 +54,7 @@ _response_of: Final = LenientDecoder(_Response)
 _event_of: Final = LenientDecoder(_Event)
 
 
-class OpenAIResponses:
+class OpenAIResponses(JsonPrompts):
     """The Responses API; a `WireFormat`."""
 
     def operation(self, endpoint: str) -> str | None:
@@ -71,20 +69,12 @@ class OpenAIResponses:
         """Read a request's fields."""
         return read_openai_request(endpoint, body)
 
-    def request_text(self, body: bytes, limit_chars: int | None) -> str:
-        """Return the prompt's texts."""
-        return request_text(body, limit_chars)
-
-    def input_size(self, body: bytes) -> TextSize:
-        """Return the size of prompt and tools."""
-        return input_size(body)
-
     def reader(self, operation: str | None, *, keep_text: bool = False) -> "OpenAIResponsesReader":
         """Return a fresh reader."""
         return OpenAIResponsesReader(billed=operation in {"responses", "compact_response"}, keep_text=keep_text)
 
 
-class OpenAIResponsesReader:
+class OpenAIResponsesReader(SilentHeaders):
     """Reads a response or a stream; an `AnswerReader`.
 
     A background response is created without usage: the fetch that finds it completed tells it, and is counted for it.
@@ -92,9 +82,6 @@ class OpenAIResponsesReader:
 
     def __init__(self, *, billed: bool = True, keep_text: bool = False) -> None:
         self.facts = AnswerFacts(usage_of, billed=billed, keep_text=keep_text)
-
-    def read_headers(self, headers: Mapping[bytes, bytes]) -> None:
-        """Nothing is said there that is not in the body."""
 
     def read_answer(self, body: bytes) -> None:
         """Take a whole body."""

@@ -93,3 +93,15 @@ def _leaves(value: Any, depth: int, *, names: bool = False) -> Iterator[str]:
             if names:
                 yield name
             yield from _leaves(item, depth + 1, names=names)
+
+
+class JsonPrompts:
+    """What every `WireFormat` with a JSON body has in common: the prompt is its texts, wherever they stand in it."""
+
+    def request_text(self, body: bytes, limit_chars: int | None) -> str:
+        """Return the prompt's texts."""
+        return request_text(body, limit_chars)
+
+    def input_size(self, body: bytes) -> TextSize:
+        """Return the size of prompt and tools."""
+        return input_size(body)

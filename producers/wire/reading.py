@@ -139,6 +139,13 @@ class AnswerReader(Protocol):
         """Take one payload that a framer cut out of a stream; True if the model said something in it."""
 
 
+class SilentHeaders:
+    """What most `AnswerReader`s have in common: headers say nothing that is not in the body."""
+
+    def read_headers(self, headers: Mapping[bytes, bytes]) -> None:
+        """Take nothing."""
+
+
 class WireFormat(Protocol):
     """One provider API's way of saying things. Pure; no method raises, whatever it is given."""
 
