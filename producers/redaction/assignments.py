@@ -21,6 +21,8 @@ SECRET_NAMES: Final = (
     ),
 )  # fmt: skip
 """Regular expressions; letters of either case."""
+VERBS: Final = ("is", "was", "ist", "lautet", "est", "es", "é")
+"""What may stand between a password's name and the password, at most four words behind the name."""
 _PASSWORD: Final = re.compile(f"(?:{'|'.join(PASSWORD_NAMES)}|pass)".encode(), re.IGNORECASE)
 _SIGN_ENDS: Final = frozenset(b":=>\x9a")
 """Last bytes of the signs that are looked for; 0x9a is that of the full-width colon."""
@@ -28,7 +30,7 @@ _OPENING: Final = re.compile(
     rb"[=>]?\s{0,3}(?P<scheme>(?:bearer|basic|token)\s+)?(?P<quote>\\*[\"'`]{1,3})?", re.IGNORECASE
 )
 _VERB: Final = re.compile(
-    rb"(?:\s*(?:[a-z]{1,12}\s+){0,4}?(?:is|was|ist|lautet|est|es|\xc3\xa9)[\s:]|\xe6\x98\xaf)[\s:]{0,3}(?P<quote>\\*[\"'`]{1,3})?",
+    rf"(?:\s*(?:[a-z]{{1,12}}\s+){{0,4}}?(?:{'|'.join(VERBS)})[\s:]|是)[\s:]{{0,3}}(?P<quote>\\*[\"'`]{{1,3}})?".encode(),
     re.IGNORECASE,
 )
 _VALUE_LIMIT: Final = 512
@@ -64,7 +66,7 @@ class _Named(NamedTuple):
 
 
 def read_assignment(text: bytes, start: int, end: int) -> Finding | None:
-    """Return the value that the name at `start`, whose sign or first word behind it ends at `end`, gives away.
+    """Return the value that the name at `start`, whose sign or verb ends at `end`, gives away.
 
     The name stays.
     """
@@ -103,7 +105,9 @@ def _named(text: bytes, start: int, end: int) -> _Named | None:
     if text[start - 2 : start] == b"--" and text[end - 1] in b" \t":
         opening = _OPENING.match(text, end)
         return _Named(opening.end(), b"=", bool(opening["quote"]), spoken=False) if opening else None
-    verb = _VERB.match(text, end - 1) or _VERB.match(text, end - 3)
+    name = _PASSWORD.match(text, start, end)
+    # Letters beyond ASCII in the other case are known to RE2 alone: such a name has no space in it.
+    verb = _VERB.match(text, name.end() if name else text.find(b" ", start, end)) or _VERB.match(text, end - 3)
     return _Named(verb.end(), b":", bool(verb["quote"]), spoken=True) if verb else None
 
 

@@ -7,7 +7,7 @@ and it ends as soon as there is something to read: so it stays small, and never 
 from functools import cache
 from typing import Final
 
-from tokentrail.producers.redaction.assignments import PASSWORD_NAMES, SECRET_NAMES
+from tokentrail.producers.redaction.assignments import PASSWORD_NAMES, SECRET_NAMES, VERBS
 from tokentrail.producers.redaction.engine import Search, search_of
 from tokentrail.producers.redaction.kinds import KINDS, placeholder
 from tokentrail.producers.redaction.lettered_ids import IBAN_LENGTHS
@@ -39,7 +39,7 @@ _CREDENTIALS: Final = (
     r"[^\s@]@[^\s@]",
     r"[?&;](?i:key|sig|signature|code|apikey|api_key|auth|token)=",
     rf"(?i:{_ANY_NAME}|pass)" + r"""["'\\`*\])]{0,4}\s{0,3}(?:[=:>]|\x{ff1a})""",
-    rf"(?i:{'|'.join(PASSWORD_NAMES)})(?:[ \t]+[a-z]|是)",
+    rf"(?i:{'|'.join(PASSWORD_NAMES)})(?:(?i:[ \t]+(?:[a-z]{{1,12}}\s+){{0,4}}(?:{'|'.join(VERBS)})[\s:])|是)",
     rf"--(?i:{_ANY_NAME}|pass)[ \t]",
 )
 _ADDRESSES_AND_IDS: Final = (

@@ -4,6 +4,7 @@
 
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from tokentrail.producers.redaction import checksums
@@ -43,17 +44,23 @@ def read_number(text: bytes, start: int) -> Finding:
     if before_groups is not None:
         return before_groups
     groups = groups_of(text, start)
-    shape = tuple(end - begin for begin, end in groups)
-    for size in range(_most_groups(shape), 0, -1):
+    shape = tuple([end - begin for begin, end in groups])
+    for size, judges in _readings_of(shape):
         end = groups[size - 1][1]
-        judges = _judges_of(shape[:size])
-        if not judges or is_word_at(text, end) or text[end : end + 1] == b"@":
+        if is_word_at(text, end) or text[end : end + 1] == b"@":
             continue
         run = DigitRun(text, start, end, shape[:size], b"".join([text[a:b] for a, b in groups[:size]]).decode())
         for kind, judge in judges:
             if judge(run):
                 return Finding(start, end, kind)
     return Finding(start, place_after(text, start, groups[0][1]), "")
+
+
+@lru_cache(1024)
+def _readings_of(shape: tuple[int, ...]) -> tuple[tuple[int, tuple[tuple[str, _Judge], ...]], ...]:
+    """Return how many groups a number can have that begins a run of this shape, and who judges them; longest first."""
+    sizes = range(_most_groups(shape), 0, -1)
+    return tuple([(size, judges) for size in sizes if (judges := _judges_of(shape[:size]))])
 
 
 def _most_groups(shape: tuple[int, ...]) -> int:

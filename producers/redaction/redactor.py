@@ -1,8 +1,8 @@
 """The redactor: personal data and credentials in a text give way to the names of their kinds."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tokentrail.errors import RedactionError
 from tokentrail.producers.redaction.kinds import Finding, placeholder
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 _MOST_PASSES: Final = 4
 """Around a replacement is searched again while something is found: it can bring to light what stood beside it."""
-_NEAR_BYTES: Final = 160
+_NEAR_BYTES: Final = 64
+"""More than the words before a number that tell what it is."""
 
 
 class Redacted(NamedTuple):
@@ -52,28 +53,35 @@ class Redactor:
 
     def find(self, encoded: bytes) -> list[Finding]:
         """Return what one pass over a text in UTF-8 finds, in order and not overlapping."""
-        from tokentrail.producers.redaction import finder
-        from tokentrail.producers.redaction.scan import merge, scan
-
+        scan, merge, finder = _loaded()
         found = scan(encoded, finder.everything())
         return merge(found, self._find_own(encoded)) if self._find_own else found
 
     def _redact(self, text: str) -> Redacted:
         encoded = text.encode("utf-8", "replace")
-        counts: Counter[str] = Counter()
+        counts: dict[str, int] = {}
         findings = self.find(encoded)
         for _ in range(_MOST_PASSES):
             if not findings:
                 break
-            counts.update(finding.kind for finding in findings)
+            for _start, _end, kind in findings:
+                counts[kind] = counts.get(kind, 0) + 1
             encoded, places = replaced(encoded, findings)
             findings = self._find_near(encoded, places)
-        return Redacted(encoded.decode("utf-8", "replace"), dict(counts))
+        return Redacted(encoded.decode("utf-8", "replace"), counts)
 
     def _find_near(self, encoded: bytes, places: list[int]) -> list[Finding]:
-        from tokentrail.producers.redaction import finder
-
+        _, _, finder = _loaded()
         return self.find(encoded) if self._find_own else find_near(encoded, finder.everything(), places)
+
+
+@cache
+def _loaded() -> tuple[Callable[..., list[Finding]], Callable[..., list[Finding]], Any]:
+    """Return what reads a text; loaded by the first text, as few services keep any."""
+    from tokentrail.producers.redaction import finder
+    from tokentrail.producers.redaction.scan import merge, scan
+
+    return scan, merge, finder
 
 
 def replaced(encoded: bytes, findings: list[Finding], replacement: str | None = None) -> tuple[bytes, list[int]]:
@@ -93,8 +101,7 @@ def replaced(encoded: bytes, findings: list[Finding], replacement: str | None = 
 
 def find_near(encoded: bytes, suspect: "Search", places: list[int]) -> list[Finding]:
     """Return what is found around the places, in order."""
-    from tokentrail.producers.redaction.scan import merge, scan
-
+    scan, merge, _ = _loaded()
     findings: list[Finding] = []
     begin = stop = 0
     for place in places:
@@ -102,4 +109,5 @@ def find_near(encoded: bytes, suspect: "Search", places: list[int]) -> list[Find
             findings += scan(encoded, suspect, begin, stop)
             begin = place - _NEAR_BYTES
         stop = min(len(encoded), place + _NEAR_BYTES)
-    return merge(findings, scan(encoded, suspect, begin, stop))
+    findings += scan(encoded, suspect, begin, stop)
+    return merge(findings, []) if findings else findings

@@ -20,9 +20,11 @@ from tokentrail.producers.redaction.phones import read_bracketed, read_internati
 from tokentrail.producers.redaction.vendor_keys import PREFIXES, read_bot_token, read_jwt, read_vendor_key
 
 _Reader = Callable[[bytes, int], Finding | None]
-_PERCENT, _AT, _DASH = b"%@-"
+_PERCENT, _AT, _DASH, _OPENING, _CLOSING = b"%@-[]"
 _ESCAPES: Final = frozenset(b"\\%")
-_LONGEST_CHARACTER_BYTES: Final = 4
+_ZERO, _NINE = b"09"
+_LONGEST_WITH_AT_BYTES: Final = 9
+"""An @ between two characters of four bytes."""
 _HEAD_BYTES: Final = 3
 _WORD: Final = re.compile(rb"\w*")
 
@@ -38,7 +40,11 @@ def scan(text: bytes, suspect: Search, begin: int = 0, stop: int | None = None) 
         start, end = suspect(text, place, length)
         if start < 0:
             return findings
-        is_escaped = text[start] in _ESCAPES and text[start + 1] != _AT
+        first = text[start]
+        if first == _OPENING and text[end - 1] == _CLOSING:  # what was already replaced
+            place = end
+            continue
+        is_escaped = first in _ESCAPES and text[start + 1] != _AT
         finding = _read_escaped(text, start, end) if is_escaped else _read(text, start, end)
         if finding.kind:
             _add(findings, finding)
@@ -70,11 +76,10 @@ def _read_escaped(text: bytes, start: int, end: int) -> Finding:
 
 
 def _read(text: bytes, start: int, end: int) -> Finding:
-    at = text.find(b"@", start + 1, min(end, start + _LONGEST_CHARACTER_BYTES + 1))
-    if at > 0:
-        return read_userinfo(text, at) or read_email(text, at)
     first = text[start]
-    if ord("0") <= first <= ord("9"):
+    if end - start <= _LONGEST_WITH_AT_BYTES and (at := text.find(b"@", start + 1, end)) > 0:
+        return read_userinfo(text, at) or read_email(text, at)
+    if _NINE >= first >= _ZERO:
         return _read_with_colon(text, start) if text.find(b":", start, end) >= 0 else read_number(text, start)
     reader = _BY_FIRST_BYTE.get(first)
     if reader is not None:
@@ -107,15 +112,10 @@ def _read_dashes(text: bytes, start: int, end: int) -> Finding | None:
     return read_private_key(text, start) or read_assignment(text, start + 2, end)
 
 
-def _skip_placeholder(text: bytes, start: int) -> Finding:
-    return Finding(start, text.find(b"]", start) + 1, "")
-
-
 _BY_FIRST_BYTE: Final[dict[int, _Reader]] = {
     ord("+"): read_international,
     ord("("): read_bracketed,
     ord(":"): read_ip6,
-    ord("["): _skip_placeholder,
     ord("?"): read_query,
     ord("&"): read_query,
     ord(";"): read_query,
