@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from contextvars import ContextVar
+from threading import get_ident
 from typing import TYPE_CHECKING, Any, Final
 
 from tokentrail.producers.attempts import AttemptNumber, attempt_number
@@ -22,7 +24,8 @@ HANDOVER_BYTES: Final = 262_144
 _ENDING: Final = guarded("recording the end of a call")
 _READING_ON: Final = guarded("reading on in an answer")
 _clock = time.perf_counter
-_last: ContextVar[Exchange | None] = ContextVar("tokentrail_last_exchange", default=None)
+_last: ContextVar[tuple[Exchange, int] | None] = ContextVar("tokentrail_last_exchange", default=None)
+"""The last exchange, and who made it: tasks and threads that are begun later may inherit this variable."""
 
 
 class Exchange:
@@ -56,9 +59,10 @@ class Exchange:
         self.labels = current_labels()
         self.attributes = current_attributes()
         self.attempt: AttemptNumber | None = attempt_number.get()
-        self.previous = _last.get()
+        last, runner = _last.get(), _runner()
+        self.previous = last[0] if last is not None and last[1] == runner else None
         """The attempt before this one in the same thread or task: this one may be its retry."""
-        _last.set(self)
+        _last.set((self, runner))
         self.code: int | None = None
         self.answer_headers: Any = ()
         self.decoded = True
@@ -143,3 +147,12 @@ class Exchange:
         with _ENDING:
             self.ended = _clock()
             self._capture.finish(self)
+
+
+def _runner() -> int:
+    """Return what tells the running task, or else the thread, from all others that are alive."""
+    asyncio: Any = sys.modules.get("asyncio")
+    running_loop = getattr(asyncio, "_get_running_loop", None)  # missing where another thread just imports it
+    loop = running_loop() if running_loop is not None else None
+    task = asyncio.current_task(loop) if loop is not None else None
+    return get_ident() if task is None else id(task)

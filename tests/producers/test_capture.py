@@ -3,6 +3,7 @@
 import asyncio
 import types
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
 
@@ -97,6 +98,38 @@ def test_a_retry_is_made_for_the_same_user(trail: Any, second: str, retries: int
     first, last = trail.completed
     assert last.retry_count == retries
     assert (first.logical_call_id == last.logical_call_id) == (retries is not None)
+
+
+async def test_tasks_that_are_begun_after_a_failure_make_calls_of_their_own(trail: Any) -> None:
+    left = [500, 200, 200]
+    transport = httpx2.MockTransport(lambda _request: httpx2.Response(left.pop(0), json={"model": "gpt-x"}))
+    recording = wrap_transport(transport, capture(recorder=trail.recorder))
+    async with httpx2.AsyncClient(transport=recording) as http:
+        await http.post(URL, json=ASK)
+        await asyncio.gather(http.post(URL, json=ASK), http.post(URL, json=ASK))
+
+    assert [call.retry_count for call in trail.completed] == [None, None, None]
+    assert len({call.logical_call_id for call in trail.completed}) == 3
+
+
+async def test_a_retry_in_the_same_task_is_tied(trail: Any) -> None:
+    left = [500, 200]
+    transport = httpx2.MockTransport(lambda _request: httpx2.Response(left.pop(0), json={"model": "gpt-x"}))
+    recording = wrap_transport(transport, capture(recorder=trail.recorder))
+    async with httpx2.AsyncClient(transport=recording) as http:
+        await http.post(URL, json=ASK)
+        await http.post(URL, json=ASK)
+
+    assert [call.retry_count for call in trail.completed] == [None, 1]
+    assert len({call.logical_call_id for call in trail.completed}) == 1
+
+
+def test_a_thread_that_takes_over_a_context_makes_calls_of_its_own(trail: Any) -> None:
+    with client(trail, 500, 200) as http, ThreadPoolExecutor(1) as threads:
+        http.post(URL, json=ASK)
+        threads.submit(copy_context().run, lambda: http.post(URL, json=ASK)).result()
+
+    assert len({call.logical_call_id for call in trail.completed}) == 2
 
 
 async def test_a_task_that_a_transport_starts_is_recorded_after_the_call(trail: Any) -> None:
