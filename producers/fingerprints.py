@@ -4,14 +4,16 @@ import hmac
 import os
 import secrets
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from tokentrail.settings import current_settings
 
 _HINT_TAIL_CHARS: Final = 4
 _HINT_MIN_CHARS: Final = 20
 """Of a key shorter than this nothing is shown but its prefix: four characters would be too much of it."""
+_BLOCK_BYTES: Final = 64
 _CONTENT_HEX_CHARS: Final = 32
 """128 bits: collisions stay out of reach, and the column half as large."""
 KEY_PREFIXES: Final = (
@@ -22,39 +24,62 @@ KEY_PREFIXES: Final = (
 
 
 class Fingerprints:
-    """HMAC-SHA256 under one pepper. Values read `hmac1:<pepper id>:<hex>`; values of other peppers differ."""
+    """HMAC-SHA256 (RFC 2104) under one pepper. Values read `hmac1:<pepper id>:<hex>`; other peppers give other values.
+
+    What depends on the pepper alone is hashed once: OpenSSL's own HMAC takes three times as long to begin.
+    """
 
     def __init__(self, pepper: bytes) -> None:
-        self._pepper = pepper
-        pepper_id = hmac.digest(pepper, b"pepper-id:v1", "sha256").hex()[:8]
-        self._form = f"hmac1:{pepper_id}:"
+        self._inner, self._outer = _begin(pepper)
+        self._form = f"hmac1:{hmac.digest(pepper, b'pepper-id:v1', 'sha256').hex()[:8]}:"
+        self._answers = self._inner.copy()
+        self._answers.update(b"response:v1:")
 
     def key_id(self, key: str) -> str:
         """Return the fingerprint of an API key."""
-        return self._form + hmac.digest(self._pepper, b"apikey:v1:" + key.encode(errors="replace"), "sha256").hex()
+        digest = self._inner.copy()
+        digest.update(b"apikey:v1:" + key.encode(errors="replace"))
+        return self._form + _end(digest, self._outer)
 
     def request_hash(self, endpoint: bytes, body: bytes) -> str:
         """Return the fingerprint of a request: equal for the same body sent to the same path."""
-        digest = hmac.new(self._pepper, b"request:v1:" + endpoint + b"\0", "sha256")
+        digest = self._inner.copy()
+        digest.update(b"request:v1:%b\0" % endpoint)
         digest.update(body)
-        return self._form + digest.hexdigest()[:_CONTENT_HEX_CHARS]
+        return self._form + _end(digest, self._outer)[:_CONTENT_HEX_CHARS]
 
     def response_hash(self) -> "ContentHash":
         """Return a running fingerprint, to be fed with the answer as it comes."""
-        return ContentHash(self._form, self._pepper)
+        return ContentHash(self._form, self._answers.copy(), self._outer)
 
 
 class ContentHash:
     """The fingerprint of bytes that come in pieces."""
 
-    def __init__(self, form: str, pepper: bytes) -> None:
+    __slots__ = ("_digest", "_form", "_outer", "update")
+
+    def __init__(self, form: str, digest: Any, outer: Any) -> None:
         self._form = form
-        self._digest = hmac.new(pepper, b"response:v1:", "sha256")
-        self.update = self._digest.update
+        self._digest = digest
+        self._outer = outer
+        self.update = digest.update
 
     def value(self) -> str:
         """Return the fingerprint of all that was fed so far."""
-        return self._form + self._digest.hexdigest()[:_CONTENT_HEX_CHARS]
+        return self._form + _end(self._digest, self._outer)[:_CONTENT_HEX_CHARS]
+
+
+def _begin(key: bytes) -> tuple[Any, Any]:
+    """Return the inner and the outer hash of an HMAC, fed with the key and nothing else."""
+    block = (sha256(key).digest() if len(key) > _BLOCK_BYTES else key).ljust(_BLOCK_BYTES, b"\0")
+    return sha256(bytes(byte ^ 0x36 for byte in block)), sha256(bytes(byte ^ 0x5C for byte in block))
+
+
+def _end(inner: Any, outer: Any) -> str:
+    digest = outer.copy()
+    digest.update(inner.digest())
+    ended: str = digest.hexdigest()
+    return ended
 
 
 def key_hint(key: str) -> str:

@@ -15,16 +15,14 @@ from msgspec.structs import replace
 from tokentrail.producers.calls import Call, Outcome, new_id
 from tokentrail.producers.mending import MAX_EVENT_BYTES, clean, mend, shrink
 from tokentrail.producers.records import EventHeaders, Outlet, Record
-from tokentrail.producers.scrubbing import holds_secret, scrub_part
+from tokentrail.producers.scrubbing import scrub_part
 from tokentrail.producers.stats import ShimStats
+from tokentrail.producers.vetting import Vetting
 from tokentrail.schemas.decoding import Rejected, decode_event
 from tokentrail.schemas.events import COMPLETED, GENESIS_HASH, SCHEMA_VERSION, STARTED, STATS
 
 DROPPED_ATTRIBUTE: Final = "tokentrail.dropped_events"
 """Attribute of a completed event: how many earlier events of this producer its outlet had no room for."""
-
-
-_MOST_CLEARED: Final = 10_000
 
 
 class RecorderStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,7 +124,7 @@ class Recorder:
         self._busy = False
         self._waiting: deque[tuple[Any, ...]] = deque()
         self._second = (-1, "")
-        self._cleared: dict[str, bytes] = {}
+        self._vetting = Vetting()
         self._seq = 0
         self._prev_hash = GENESIS_HASH
         self._dropped = self._dropped_unreported = self._mended = self._truncated = 0
@@ -181,63 +179,45 @@ class Recorder:
         ).encode()
 
     def _encode(self, head: bytes, call: Call | ShimStats, outcome: Outcome | None, secrets: tuple[str, ...]) -> bytes:
-        """Encode, and read back as every consumer will: nothing that would be refused is ever sent."""
+        """Encode; nothing that a consumer would refuse is ever sent, and nothing that holds a secret."""
         if outcome is not None and self._dropped_unreported:
             attributes = {**(outcome.attributes or {}), DROPPED_ATTRIBUTE: str(self._dropped_unreported)}
             outcome = replace(outcome, attributes=attributes)
         try:
-            value = _join(head, call, outcome)
-            if self._suspects(value[len(head) :], call, outcome, secrets):
-                value = _join_without(secrets, head, call, outcome)
+            described = _encode_json(call)
+            ended = b"" if outcome is None else _encode_json(outcome)
+            value = _join(head, described, ended)
+            known = isinstance(call, Call) and len(value) <= MAX_EVENT_BYTES
+            if known and self._vetting.passes(described, outcome, ended, secrets):
+                return value
+            value = _encode_without(secrets, head, call, outcome)
             if len(value) <= MAX_EVENT_BYTES and not isinstance(decode_event(value), Rejected):
                 return value
         except (TypeError, ValueError):  # lone surrogates, objects that are no JSON
             pass
         self._mended += 1
         call, outcome = mend(call), None if outcome is None else mend(outcome)
-        value = _join_without(secrets, head, call, outcome)
+        value = _encode_without(secrets, head, call, outcome)
         if outcome is not None and len(value) > MAX_EVENT_BYTES:
             self._truncated += 1
+            described = _encode_json(call)
             for smaller in shrink(outcome):
-                value = _join(head, call, smaller)
+                value = _join(head, described, _encode_json(smaller))
                 if len(value) <= MAX_EVENT_BYTES:
                     break
         return value
 
-    def _suspects(
-        self, described: bytes, call: Call | ShimStats, outcome: Outcome | None, secrets: tuple[str, ...]
-    ) -> bool:
-        """Return whether a secret stands in what describes an event; what its started event was cleared of is skipped.
 
-        The search takes as long as all the rest of recording an event.
-        """
-        if isinstance(call, ShimStats):
-            return holds_secret(described, secrets)
-        if outcome is None:
-            suspect = holds_secret(described, secrets)
-            if not suspect:
-                if len(self._cleared) >= _MOST_CLEARED:  # calls that never end would fill it for good
-                    self._cleared.clear()
-                self._cleared[call.call_id] = described[:-1]  # without the brace behind it
-            return suspect
-        cleared = self._cleared.pop(call.call_id, None)
-        if cleared is not None and described.startswith(cleared):
-            described = described[len(cleared) :]
-        return holds_secret(described, secrets)
-
-
-def _join_without(secrets: tuple[str, ...], head: bytes, call: Call | ShimStats, outcome: Outcome | None) -> bytes:
+def _encode_without(secrets: tuple[str, ...], head: bytes, call: Call | ShimStats, outcome: Outcome | None) -> bytes:
     scrub_part(call, secrets)
     if outcome is not None:
         scrub_part(outcome, secrets)
-    return _join(head, call, outcome)
+    return _join(head, _encode_json(call), b"" if outcome is None else _encode_json(outcome))
 
 
-def _join(head: bytes, call: Call | ShimStats, outcome: Outcome | None) -> bytes:
+def _join(head: bytes, described: bytes, ended: bytes) -> bytes:
     # Building the event's own 50-field object first would cost three times as much as splicing its parts.
-    if outcome is None:
-        return head + _encode_json(call)[1:]
-    return b"".join((head, _encode_json(call)[1:-1], b",", _encode_json(outcome)[1:]))
+    return b"".join((head, described[1:-1], b",", ended[1:])) if ended else head + described[1:]
 
 
 _encode_json = msgspec.json.Encoder().encode

@@ -24,7 +24,7 @@ def scrub_text(text: str, secrets: tuple[str, ...]) -> str:
 
 def holds_secret(encoded: bytes, secrets: tuple[str, ...]) -> bool:
     """Return whether one of the given keys, or what looks like a credential, stands in the JSON; about 2 µs a KB."""
-    for needle in _needles(secrets):
+    for needle in needles(secrets):
         if needle in encoded:
             return True
     return looks_secret(encoded)
@@ -61,6 +61,6 @@ def scrub_own_keys(text: str, secrets: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=64)
-def _needles(secrets: tuple[str, ...]) -> tuple[bytes, ...]:
+def needles(secrets: tuple[str, ...]) -> tuple[bytes, ...]:
     """Return the keys as they stand in JSON; a client seldom changes its key."""
     return tuple(msgspec.json.encode(secret)[1:-1] for secret in secrets if len(secret) >= _MIN_SECRET_CHARS)
