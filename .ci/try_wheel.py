@@ -41,7 +41,7 @@ assert "tokentrail[pipeline]" in refused.stderr, refused
 # What is read from the package at run time, each by the code that reads it.
 _PIPELINE_PROGRAM = """
 import sys
-from tokentrail.compose.demo.trace import WORKLOADS, read_trace
+from tokentrail.processors.simulation.trace import WORKLOADS, read_trace
 from tokentrail.processors.rules import load_rules
 from tokentrail.schemas.json_schema import DIRECTORY, DOCUMENTS, render_schema
 from tokentrail.sinks.clickhouse.migrations import ONE_NODE, shipped_migrations

@@ -8,7 +8,7 @@ import msgspec
 
 from tokentrail.compose.demo.incidents import INCIDENTS, Incident
 from tokentrail.compose.demo.tenants import SEED, Attribution, AttributionSampler
-from tokentrail.compose.demo.trace import TraceCall
+from tokentrail.processors.simulation.trace import TraceCall
 
 ORDINARY_CALLS_PER_S: Final = 14
 DURATION_S: Final = 15.0

@@ -21,10 +21,10 @@ from tokentrail.compose.demo.narration import Narrator
 from tokentrail.compose.demo.provider_process import run_provider
 from tokentrail.compose.demo.summary import Summary, summarize_run
 from tokentrail.compose.demo.tenants import TEAMS, attribute_calls
-from tokentrail.compose.demo.trace import TraceCall
 from tokentrail.compose.demo.verdict import ExpectedIncident, judge_alerts
 from tokentrail.compose.embedded.stack import Stack, running_stack
 from tokentrail.compose.embedded.stack_plan import StackPlan
+from tokentrail.processors.simulation.trace import TraceCall
 from tokentrail.producers.fingerprints import default_fingerprints, key_hint
 from tokentrail.producers.publisher import Publisher
 from tokentrail.settings import Settings

@@ -11,7 +11,7 @@ from itertools import accumulate
 
 import msgspec
 
-from tokentrail.compose.demo.trace import TraceCall, Workload
+from tokentrail.processors.simulation.trace import TraceCall, Workload
 
 SEED = 20_231_116
 FAILURE_RATE = 0.012

@@ -64,8 +64,8 @@ async def _run(directory: Path, narrator: "Narrator", summary: Path, *, keep: bo
     """Return the outcome; None if Ctrl-C came before there was one."""
     from tokentrail.compose.demo.run import Demo, start_stack
     from tokentrail.compose.demo.summary import conclude, tabulate_summary, write_summary
-    from tokentrail.compose.demo.trace import read_trace
     from tokentrail.compose.embedded.stop_signals import StopSignals
+    from tokentrail.processors.simulation.trace import read_trace
 
     signals = StopSignals()
     outcome: Summary | None = None

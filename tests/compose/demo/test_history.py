@@ -4,7 +4,7 @@ from itertools import pairwise
 
 from tokentrail.compose.demo.history import KeyLabel, plan_history
 from tokentrail.compose.demo.tenants import attribute_calls
-from tokentrail.compose.demo.trace import read_trace
+from tokentrail.processors.simulation.trace import read_trace
 
 END = datetime(2026, 1, 1, 12, tzinfo=UTC)
 CALLS = list(attribute_calls(read_trace(limit=1_000)))

@@ -7,14 +7,14 @@ from functools import cache
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokentrail.processors.groupings import collect_groupings
 
 from tokentrail.compose.demo.history import estimate_latency_ms
 from tokentrail.compose.demo.incidents import INCIDENTS, MODEL_ERRORS, Finding, Incident, expect_finding
 from tokentrail.compose.demo.live_plan import PlannedCall, plan_live
 from tokentrail.compose.demo.tenants import Attribution, HistoricCall, attribute_calls
-from tokentrail.compose.demo.trace import TraceCall, read_trace
-from tokentrail.processors.groupings import collect_groupings
 from tokentrail.processors.rules import load_rules
+from tokentrail.processors.simulation.trace import TraceCall, read_trace
 from tokentrail.processors.watching import PartitionWatch
 from tokentrail.schemas.alerts import Alert
 from tokentrail.schemas.slices import Slice

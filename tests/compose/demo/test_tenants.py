@@ -1,7 +1,7 @@
 from collections import Counter
 
 from tokentrail.compose.demo.tenants import FAILURE_RATE, TEAMS, attribute_calls
-from tokentrail.compose.demo.trace import read_trace
+from tokentrail.processors.simulation.trace import read_trace
 
 
 def test_the_same_seed_tells_the_same_story() -> None:

@@ -1,6 +1,6 @@
 from itertools import pairwise
 
-from tokentrail.compose.demo.trace import read_trace
+from tokentrail.processors.simulation.trace import read_trace
 
 
 def test_the_shipped_hour_holds_every_call_of_both_workloads() -> None:

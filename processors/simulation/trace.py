@@ -28,7 +28,7 @@ class TraceCall(msgspec.Struct, frozen=True, gc=False):
 
 def read_trace(limit: int | None = None) -> list[TraceCall]:
     """Read the shipped hour: both workloads merged, in the order in which the calls came; at most `limit` calls."""
-    folder = files("tokentrail.compose.demo") / "data"
+    folder = files("tokentrail.processors.simulation") / "data"
     rows = sorted(row for workload in WORKLOADS for row in _read_rows(folder / f"{workload}.csv.gz", workload))
     start_s = rows[0][0]
     return [
