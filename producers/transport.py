@@ -7,6 +7,7 @@ from typing import Any, Final, Self, TypeVar, cast
 
 from tokentrail.producers.capture import Capture
 from tokentrail.producers.exchange import Exchange
+from tokentrail.producers.form_outline import file_mark, form_outline
 from tokentrail.producers.guard import guarded
 from tokentrail.producers.strictness import require_record, require_record_async
 from tokentrail.producers.suppression import recording_here, suppressed
@@ -146,7 +147,7 @@ def _begin(request: Any, capture: Capture) -> Exchange | None:
         # A streamed upload has no content yet, and reading it would take it from the transport.
         body = getattr(request, "_content", None)
         if body is None:
-            body = _form_fields(request.stream)
+            body = _form(request)
         # The headers themselves, and not a copy: nobody changes them once they are on their way.
         return capture.begin(request.method, url.host, url.port, url.raw_path, request.headers, body)
     except Exception as error:  # noqa: BLE001 - counted and told; the call goes on
@@ -154,14 +155,16 @@ def _begin(request: Any, capture: Capture) -> Exchange | None:
         return None
 
 
-def _form_fields(stream: Any) -> bytes | None:
-    """Return a multipart form without its files: they name the model in a field beside them."""
-    fields, boundary = getattr(stream, "fields", None), getattr(stream, "boundary", None)
-    if not isinstance(fields, list) or not isinstance(boundary, bytes):
+def _form(request: Any) -> bytes | None:
+    """Return what stands for a multipart form: its fields name the model beside the files."""
+    fields = getattr(request.stream, "fields", None)
+    if not isinstance(fields, list):
         return None
-    short = [field for field in fields if hasattr(field, "value")]
-    parts = [b"--%b\r\n%b%b\r\n" % (boundary, field.render_headers(), field.render_data()) for field in short]
-    return b"%b--%b--\r\n" % (b"".join(parts), boundary)
+    parts = [
+        (field.render_headers()[:-4], field.render_data() if hasattr(field, "value") else file_mark(field.file))
+        for field in fields
+    ]
+    return form_outline(parts, request.headers.get("content-length", ""))
 
 
 class _SyncStream:

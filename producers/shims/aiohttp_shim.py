@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from functools import cache, wraps
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
+from tokentrail.producers.form_outline import fields_outline
 from tokentrail.producers.guard import guarded
 from tokentrail.producers.shims.patch import Patch, patch_method
 from tokentrail.producers.strictness import require_record_async
@@ -43,6 +43,7 @@ def _record(request: Callable[..., Any], capture_of: CaptureOf) -> Callable[...,
         capture, url = _capture_for(self, str_or_url, capture_of)
         if capture is None:
             return await request(self, method, str_or_url, **options)
+        options = _encoded(self, options)
         exchange = _begin(self, method, url, options, capture)
         if capture.strict:
             await require_record_async(exchange)
@@ -80,17 +81,43 @@ def _begin(session: Any, method: str, url: Any, options: dict[str, Any], capture
     return None
 
 
+def _encoded(session: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options with the JSON encoded, by the session's own function: what is sent is encoded once."""
+    json = options.get("json")
+    if json is None or options.get("data") is not None:
+        return options
+    try:
+        payload: Any = sys.modules["aiohttp.payload"]
+        to_bytes = getattr(session, "_json_serialize_bytes", None)  # from 3.14 on
+        data = (
+            payload.JsonPayload(json, dumps=session._json_serialize)  # noqa: SLF001 - as the request itself does
+            if to_bytes is None
+            else payload.JsonBytesPayload(json, dumps=to_bytes)
+        )
+    except Exception:  # noqa: BLE001 - the request meets the same, and tells it
+        return options
+    return {**options, "json": None, "data": data}
+
+
 def _body(options: dict[str, Any]) -> bytes | None:
-    data, json = options.get("data"), options.get("json")
-    if isinstance(data, (bytes, bytearray)):
-        return bytes(data)
+    data = options.get("data")
     if isinstance(data, str):
         return data.encode("utf-8", "replace")
-    if data is not None or json is None:
-        return None
-    with _STARTING:  # what the session's own `json_serialize` takes and this does not costs the body, not the event
-        return msgspec.json.encode(json)
-    return None
+    if isinstance(data, (bytes, bytearray)):
+        return bytes(data)
+    value = getattr(data, "_value", None)  # of a payload in memory
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value)
+    fields = _fields_of(data)
+    return fields_outline(fields) if fields else None
+
+
+def _fields_of(data: Any) -> list[tuple[Mapping[str, Any], Any]]:
+    """Return the fields of a form, or of the mapping that the request will make one of."""
+    if isinstance(data, Mapping):
+        return [({"name": name}, value) for name, value in data.items()]
+    fields = getattr(data, "_fields", None)
+    return [(options, value) for options, _, value in fields] if isinstance(fields, list) else []
 
 
 def _fail(exchange: Exchange, error: BaseException) -> None:

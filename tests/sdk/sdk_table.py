@@ -69,8 +69,10 @@ installed, and is asked with httpx2 as well. boto3 has no async clients, and its
 - HTTP/2 in both directions, as Bedrock's speech models have it: no botocore client speaks it.
 - HTTP clients that are none of httpx, httpx2, urllib3 (with requests and botocore) and aiohttp: `http.client`,
   `urllib.request`, pycurl, tornado. `tokentrail.call(…)` and `@tokentrail.audited` record such calls by hand.
-- Uploads through httpx and httpx2: the fields of the form are read, the files are not. `request_hash` is another for
-  every attempt, so that an upload which is sent again is neither tied to its first attempt nor found to be a duplicate.
+- Uploads through httpx, httpx2 and aiohttp: the fields of the form are read, the files are not. `request_hash` is
+  that of the fields and of the files' names, with httpx also of their length, and of files in memory of the first and
+  last kilobyte: so an upload that is sent again is tied to its first attempt. A body that is made piece by piece has
+  no `request_hash`, and its attempts are calls of their own.
 - Attempts of SDKs that do not number them (google-genai, mistralai, litellm's own retries): the first has no
   `retry_count`; later ones are tied when the same request follows a failed one in the same thread or task.
 """
