@@ -1,38 +1,159 @@
-"""Baselines: what is usual for an entity, learnt from its own earlier windows; a median, so no burst poisons it."""
+"""Baselines: what is usual for an entity, learnt from its own earlier windows; medians, so no burst poisons it."""
 
-from statistics import median
-from typing import Final
+import math
+from typing import Final, NamedTuple
 
 import msgspec
 
-MAX_SAMPLES: Final = 24
-"""Two hours of 5-minute windows: long enough to be steady, short enough to follow the day."""
+from tokentrail.processors.number_codes import decode_numbers, encode_number
+from tokentrail.processors.seasons import WEEK_S, Season
+
+MAX_SAMPLES: Final = 48
+"""Four hours of 5-minute windows: long enough to be steady, short enough to follow the day."""
 MIN_SAMPLES: Final = 3
-WARM_UP_S: Final = 900
-"""An entity younger than this is being learnt, not judged."""
 MAX_FROZEN: Final = 12
-"""After so many windows of firing the new level is taken for lasting and learnt."""
+LASTING_S: Final = 6 * 3600
+"""An alert that fires for so long, over `MAX_FROZEN` windows or more, is a new level, and learnt."""
+SEASONAL_AFTER_S: Final = 2 * WEEK_S
+SHARE_OF_CENTRE: Final = 0.05
+"""Nobody is steadier than this: a spread below it says that there are few samples, not that there is no noise."""
+_MAD_TO_SIGMA: Final = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
+_Q90_SIGMAS: Final = 1.2816
+"""How many standard deviations the 90th percentile of a normal distribution lies above its median."""
+
+
+class Usual(NamedTuple):
+    """What is usual for an entity's window: a robust level, and a robust standard deviation, in the metric's unit."""
+
+    centre: float
+    spread: float
 
 
 class Baseline(msgspec.Struct, array_like=True, kw_only=True):
-    """The median of an entity's last windows that had calls. Quiet windows are no samples: nights are not the norm."""
+    """The level and spread of an entity's last windows that had calls, and how they follow the week.
 
-    samples: list[float] = msgspec.field(default_factory=list)
-    learning_since: int = -1
-    """Second of the first call seen; -1 before."""
+    Quiet windows are no samples: nights are not the norm. Samples are kept with 11 significant bits.
+    """
+
+    since: int = -1
+    """Begin of the first window seen; -1 before."""
+    window_s: int = 0
+    samples: bytes = b""
+    """Codes of the last windows, oldest first: `tokentrail.processors.number_codes`."""
+    centre: float = 0.0
+    spread: float = 0.0
     frozen: int = 0
     """How many windows in a row were kept out because the alert was firing."""
-    value: float | None = None
+    frozen_since: int = -1
+    season: Season | None = None
 
-    def observe(self, second: int, sample: float, *, firing: bool) -> None:
-        """Take in a window that has ended; kept out while the alert fires, unless it has been firing for long."""
-        if firing and self.frozen < MAX_FROZEN:
+    def observe(self, second: int, sample: float, window_s: int, *, firing: bool, seasonal: bool = True) -> None:
+        """Take in a window that had calls and ended with `second`.
+
+        With `firing` it is kept out; once that has lasted for `LASTING_S`, the old level is forgotten for the new one.
+        Without `seasonal` nothing is learnt of the week.
+        """
+        if self.since < 0 or self.window_s != window_s:
+            self._begin(second + 1 - window_s, window_s)
+        if seasonal:
+            self._follow_week(second, sample, firing=firing)
+        if firing and not self._is_lasting(second):
             self.frozen += 1
             return
         if not firing:
             self.frozen = 0
-        self.samples.append(sample)
-        if len(self.samples) > MAX_SAMPLES:
-            del self.samples[0]
-        if len(self.samples) >= MIN_SAMPLES and second - self.learning_since >= WARM_UP_S:
-            self.value = float(median(self.samples))
+            self.frozen_since = -1
+        self.samples = (self.samples + encode_number(sample))[-2 * MAX_SAMPLES :]
+        if len(self.samples) >= 2 * MIN_SAMPLES:
+            self.centre, self.spread = summarize_samples(self.samples)
+
+    def usual(self, second: int, learning_s: int, *, seasonal: bool) -> Usual | None:
+        """Return what is usual now, or None while too little is known. O(1).
+
+        With `seasonal` it is the higher of the recent level and that of this hour of the week, or while the hour has
+        not come round yet, of this hour on the days before.
+        """
+        if self.is_learning(second, learning_s):
+            return None
+        season = self.season
+        if seasonal and season is not None and season.levels:
+            level = season.highest_level(second, self.window_s)
+            if level is not None and level > self.centre:
+                level = round_number(level)
+                return Usual(level, max(self.spread, self.spread * level / self.centre if self.centre else 0.0))
+        return Usual(self.centre, self.spread)
+
+    def usual_of_hour(self, second: int, learning_s: int) -> Usual | None:
+        """Return what is usual at this hour of the week; None before two weeks are known.
+
+        An hour at which there never was a call has the recent level.
+        """
+        if second - self.since < SEASONAL_AFTER_S or self.is_learning(second, learning_s) or self.season is None:
+            return None
+        level = self.season.highest_level(second, self.window_s)
+        if level is None:
+            return Usual(self.centre, self.spread)
+        level = round_number(level)
+        return Usual(level, max(self.spread * level / self.centre if self.centre else 0.0, SHARE_OF_CENTRE * level))
+
+    def expected(self, second: int, learning_s: int) -> float | None:
+        """Return what may be counted on now: the lower of the recent level and that of the hour; for `absence`.
+
+        None while learning. An hour of the week at which there never was a call is 0 once a week is known, and before
+        that an hour of the day at which there never was one.
+        """
+        if self.is_learning(second, learning_s):
+            return None
+        if self.season is None:
+            return self.centre
+        return min(self.centre, self.season.lowest_level(second, self.window_s, whole=second - self.since >= WEEK_S))
+
+    def is_learning(self, second: int, learning_s: int) -> bool:
+        """Whether too little is known to judge by."""
+        return len(self.samples) < 2 * MIN_SAMPLES or second - self.since < learning_s
+
+    def _begin(self, since: int, window_s: int) -> None:
+        """A window of another width adds up to other numbers: start afresh."""
+        self.since, self.window_s, self.samples, self.season = since, window_s, b"", None
+        self.frozen, self.frozen_since = 0, -1
+
+    def _is_lasting(self, second: int) -> bool:
+        if self.frozen == 0:
+            self.frozen_since = second
+        if self.frozen < 0:
+            return True
+        if self.frozen < MAX_FROZEN or second - self.frozen_since < LASTING_S:
+            return False
+        self.frozen = -1
+        self.samples = b""
+        return True
+
+    def _follow_week(self, second: int, sample: float, *, firing: bool) -> None:
+        if self.season is None:
+            self.season = Season()
+        self.season.observe(second, sample, self.window_s, firing=firing and self.frozen >= 0)
+
+
+def summarize_samples(samples: bytes) -> Usual:
+    """Return median and robust standard deviation of encoded samples.
+
+    The spread is the largest of: the scaled median absolute deviation; what the 90th percentile says, since usage has
+    a long upper tail that the former is blind to; and a small share of the median.
+    """
+    numbers = sorted(decode_numbers(samples))
+    centre = _middle(numbers)
+    deviations = sorted([abs(number - centre) for number in numbers])
+    q90 = numbers[math.ceil(0.9 * len(numbers)) - 1]
+    spread = max(_MAD_TO_SIGMA * _middle(deviations), (q90 - centre) / _Q90_SIGMAS, SHARE_OF_CENTRE * centre)
+    return Usual(round_number(centre), round_number(spread))
+
+
+def _middle(ordered: list[float]) -> float:
+    half = len(ordered) // 2
+    return ordered[half] if len(ordered) % 2 else (ordered[half - 1] + ordered[half]) / 2
+
+
+def round_number(number: float) -> float:
+    """Return a number with the five digits that two bytes are good for, and that people like to read."""
+    return float(f"{number:.5g}")
