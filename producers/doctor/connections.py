@@ -42,7 +42,7 @@ def check_connection(place: Place, timeout_s: float = TIMEOUT_S) -> Iterator[Fin
     except OSError as error:
         yield broken(
             place.about, "tcp", f"{where} does not take a connection ({_words(error)}).",
-            "Refused: nothing listens there. Timed out: a firewall, or a proxy that must be used (HTTPS_PROXY).",
+            "Refused: nothing listens there. Timed out: perhaps a firewall.",
         )  # fmt: skip
         return
     with connection:

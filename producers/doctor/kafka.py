@@ -26,9 +26,9 @@ def check_kafka(settings: Settings) -> Iterator[Finding]:
     """Yield what was found, from the address to the topic. Sends no event, creates no topic."""
     if not settings.kafka_configured:
         yield doubtful(
-            _ABOUT, "address", f"No broker is configured; {settings.kafka} is tried.",
-            "Set TOKENTRAIL_KAFKA; until then events wait on this machine.",
-        )  # fmt: skip
+            _ABOUT, "address", "No Kafka is configured: events wait on this machine.", "Set TOKENTRAIL_KAFKA."
+        )
+        return
     reached = set()
     failed: list[Finding] = []
     for host, port in _addresses(settings.kafka):

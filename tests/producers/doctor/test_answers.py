@@ -110,7 +110,8 @@ def test_each_provider_is_given_the_key_in_its_own_way(server: Server, name: str
 @pytest.mark.parametrize("key", [KEY + "\n", f'"{KEY}"', f" Bearer {KEY}"])
 def test_a_key_with_something_around_it_is_tried_without(server: Server, key: str) -> None:
     found = by_check(examine_target(placed(server), {"OPENAI_API_KEY": key}))
-    assert (found["key"].verdict, found["auth"].verdict) == (Verdict.FAIL, Verdict.OK)
+    assert (found["key"].verdict, found["auth"].verdict) == (Verdict.FAIL, Verdict.WARN)
+    assert "Without what stands around it" in found["auth"].what
     assert server.asked[0][1]["authorization"] == f"Bearer {KEY}"
 
 

@@ -35,8 +35,8 @@ def test_nobody_listens() -> None:
 
 
 def test_a_broker_that_nobody_configured_is_told_of() -> None:
-    first = next(check_kafka(Settings(kafka="127.0.0.1:1", kafka_configured=False)))
-    assert (first.verdict, "TOKENTRAIL_KAFKA" in first.advice) == (Verdict.WARN, True)
+    (only,) = check_kafka(Settings(kafka="127.0.0.1:1", kafka_configured=False))
+    assert (only.verdict, "TOKENTRAIL_KAFKA" in only.advice) == (Verdict.WARN, True)
 
 
 def test_somebody_who_is_no_broker_fails(silent: str) -> None:
