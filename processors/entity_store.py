@@ -6,14 +6,16 @@ from typing import Final
 import msgspec
 
 from tokentrail.processors.entities import Entity
-from tokentrail.processors.groupings import SEPARATOR
+from tokentrail.processors.views import SEPARATOR, route_entity
 from tokentrail.processors.watching import EntityKey, WatchMark
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_entity = msgspec.msgpack.Decoder(Entity).decode
 
-FORMAT: Final = b"1"
-"""Leads every key; a later layout takes another letter and reads this one."""
+FORMAT: Final = b"2"
+"""Leads every key; another layout takes another letter, and leaves this one's rows alone."""
+COOL_AFTER: Final = 120
+"""Saves after which an entity that has not changed is kept as bytes only."""
 
 
 class StoredMark(msgspec.Struct, array_like=True):
@@ -27,27 +29,60 @@ _decode_mark = msgspec.msgpack.Decoder(StoredMark).decode
 
 
 class EntityStore(MutableMapping[EntityKey, Entity]):
-    """Loads an entity from the table at first use and keeps it live; `save` writes changed ones back."""
+    """Loads an entity from the table at first use and keeps it live while it changes; `save` writes changes back."""
 
     def __init__(self, table: MutableMapping[bytes, bytes], partition: int) -> None:
         self._table = table
         self._live: dict[EntityKey, Entity] = {}
         self._mark_key = FORMAT + b"mark:%d" % partition
+        self._partition = partition
+        self._saves = 0
+        self._changed_at: dict[EntityKey, int] = {}
+        """For each live entity, the save that last wrote it, or the one after which it was loaded."""
 
     def load_mark(self) -> StoredMark | None:
         """Return the mark of the last save, if there was one."""
         stored = self._table.get(self._mark_key)
         return None if stored is None else _decode_mark(stored)
 
-    def save(self, keys: Iterable[EntityKey], mark: WatchMark, now_ms: int) -> list[tuple[bytes, bytes]]:
+    def stored_keys(self, partitions: int) -> Iterator[EntityKey]:
+        """Yield every entity that the table holds of this partition; there are `partitions` of them."""
+        for key in list(self._table):
+            if key[:1] == FORMAT and not key.startswith(FORMAT + b"mark:"):
+                view, _, entity = key[1:].decode("utf-8", "surrogatepass").partition(SEPARATOR)
+                if route_entity(view, entity, partitions) == self._partition:
+                    yield view, entity
+
+    def save(self, keys: Iterable[EntityKey], mark: WatchMark, now_ms: int) -> list[tuple[bytes, bytes | None]]:
         """Put entities and the mark into the table; returns the rows that the table's changelog must get, in order.
 
-        The mark is the last: a crash in between leaves entities ahead of it, which is harmless.
+        A row without a value deletes. The mark is the last: a crash in between leaves entities ahead of it, which is
+        harmless. Entities that have not changed for a while are kept as bytes only from here on.
         """
-        rows = [(_encode_key(key), _encode(self._live[key])) for key in keys]
-        rows.append((self._mark_key, _encode(StoredMark(mark, now_ms))))
-        self._table.update(rows)
+        self._saves += 1
+        rows: list[tuple[bytes, bytes | None]] = []
+        for key in keys:
+            encoded_key, entity = _encode_key(key), self._live.get(key)
+            if entity is None:
+                rows.append((encoded_key, None))
+                self._table.pop(encoded_key, None)
+                continue
+            encoded = _encode(entity)
+            rows.append((encoded_key, encoded))
+            self._table[encoded_key] = encoded
+            self._changed_at[key] = self._saves
+        encoded_mark = _encode(StoredMark(mark, now_ms))
+        rows.append((self._mark_key, encoded_mark))
+        self._table[self._mark_key] = encoded_mark
+        if self._saves % COOL_AFTER == 0:
+            self._cool()
         return rows
+
+    def _cool(self) -> None:
+        before = self._saves - COOL_AFTER
+        for key in [key for key, saved in self._changed_at.items() if saved <= before]:
+            del self._changed_at[key]
+            self._live.pop(key, None)
 
     def __getitem__(self, key: EntityKey) -> Entity:
         entity = self._live.get(key)
@@ -56,13 +91,19 @@ class EntityStore(MutableMapping[EntityKey, Entity]):
             if stored is None:
                 raise KeyError(key)
             entity = self._live[key] = _decode_entity(stored)
+            self._changed_at[key] = self._saves
         return entity
 
     def __setitem__(self, key: EntityKey, entity: Entity) -> None:
         self._live[key] = entity
+        self._changed_at[key] = self._saves
 
     def __delitem__(self, key: EntityKey) -> None:
-        del self._live[key]
+        """Forget an entity; the table's row goes with the next save that names it."""
+        found = self._live.pop(key, None)
+        self._changed_at.pop(key, None)
+        if self._table.pop(_encode_key(key), None) is None and found is None:
+            raise KeyError(key)
 
     def __iter__(self) -> Iterator[EntityKey]:
         return iter(self._live)

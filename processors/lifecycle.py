@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from tokentrail.processors.detection import Verdict
-from tokentrail.schemas.alerts import AlertState
+from tokentrail.schemas.alerts import Alert, AlertState
 from tokentrail.schemas.rules import Rule
 
 WORSE_BY: Final = 1.5
@@ -19,8 +19,8 @@ class AlertTrack(msgspec.Struct, array_like=True, kw_only=True):
     pending_since: int = -1
     firing_since: int = -1
     clear_since: int = -1
-    revision: int = 0
-    told_value: float = 0.0
+    told: Alert | None = None
+    """What was last told of an alert that is open."""
     rule_version: str = ""
     """Version of the rule that it is judged under; an open alert ends where the rule changes."""
 
@@ -33,6 +33,11 @@ class AlertTrack(msgspec.Struct, array_like=True, kw_only=True):
     def active(self) -> bool:
         """Whether time alone may change it: it then wants every tick."""
         return self.firing_since >= 0 or self.pending_since >= 0
+
+    @property
+    def revision(self) -> int:
+        """The revision last told; 0 before the first."""
+        return self.told.revision if self.told else 0
 
     def step(self, rule: Rule, second: int, verdict: Verdict) -> AlertState | None:
         """Move on by one tick; returns the state change to be told, if there is one."""
@@ -48,30 +53,21 @@ class AlertTrack(msgspec.Struct, array_like=True, kw_only=True):
         self.pending_since = -1
         self.firing_since = second
         self.clear_since = -1
-        return self._tell(1, verdict, AlertState.FIRING)
+        return AlertState.FIRING
 
     def _step_firing(self, rule: Rule, second: int, verdict: Verdict) -> AlertState | None:
         if verdict.anomalous:
             self.clear_since = -1
-            if verdict.value >= self.told_value * WORSE_BY:
-                return self._tell(self.revision + 1, verdict, AlertState.UPDATED)
-            return None
+            told_value = self.told.value if self.told else 0.0
+            return AlertState.UPDATED if verdict.value >= told_value * WORSE_BY else None
         if self.clear_since < 0:
             self.clear_since = second
-        if second - self.clear_since < rule.keep_firing_for_s:
-            return None
-        return self._tell(self.revision + 1, verdict, AlertState.RESOLVED)
-
-    def _tell(self, revision: int, verdict: Verdict, state: AlertState) -> AlertState:
-        self.revision = revision
-        self.told_value = verdict.value
-        return state
+        return AlertState.RESOLVED if second - self.clear_since >= rule.keep_firing_for_s else None
 
     def reset(self) -> None:
         """Back to quiet, after a resolved alert has been told."""
         self.pending_since = self.firing_since = self.clear_since = -1
-        self.revision = 0
-        self.told_value = 0.0
+        self.told = None
 
 
 def identify_alert(rule: str, rule_version: str, dimension: str, entity: str, started: int) -> str:

@@ -6,8 +6,9 @@ The alerts are those that live detection raises over the same records under the 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
-from tokentrail.processors.groupings import collect_groupings
-from tokentrail.processors.slicing import ClosedSlices, PartitionSlicer, RecordBatch, SlicerCounts
+from tokentrail.processors.call_cost import CostMeter
+from tokentrail.processors.slicing import ClosedSlices, EventBatch, PartitionSlicer, RecordBatch, SlicerCounts
+from tokentrail.processors.tally_plan import plan_tallies
 from tokentrail.processors.watching import PartitionWatch
 from tokentrail.schemas.alerts import Alert
 from tokentrail.schemas.rules import Rule
@@ -16,19 +17,25 @@ from tokentrail.schemas.rules import Rule
 class Replay:
     """One replay. `partitions` are the source partitions that the log holds; detection waits for all of them."""
 
-    def __init__(self, rules: Sequence[Rule], partitions: Sequence[int], allowed_lateness_ms: int) -> None:
-        self._groupings = collect_groupings(rules)
-        self._slicers = {p: PartitionSlicer(p, self._groupings, allowed_lateness_ms) for p in partitions}
+    def __init__(
+        self, rules: Sequence[Rule], partitions: Sequence[int], allowed_lateness_ms: int, cost: CostMeter | None = None
+    ) -> None:
+        plan = plan_tallies(rules)
+        self._views = plan.frame_views
+        self._slicers = {p: PartitionSlicer(p, plan, allowed_lateness_ms, cost) for p in partitions}
         self._watch = PartitionWatch(rules, {})
 
-    def run(self, batches: Iterable[RecordBatch], until: datetime | None = None) -> Iterator[Alert]:
+    def run(self, batches: Iterable[RecordBatch | EventBatch], until: datetime | None = None) -> Iterator[Alert]:
         """Yield the alerts' state changes, ordered by event time.
 
         With `until`, time goes on to there after the last record, so that what has calmed down is resolved.
         """
         for batch in batches:
             slicer = self._slicers[batch.partition]
-            slicer.add(batch)
+            if isinstance(batch, RecordBatch):
+                slicer.add(batch)
+            else:
+                slicer.add_events(batch)
             closed = slicer.close()
             if closed is not None:
                 yield from self._observe(closed)
@@ -49,6 +56,6 @@ class Replay:
 
     def _observe(self, closed: ClosedSlices) -> Iterator[Alert]:
         self._watch.apply(
-            closed.source_partition, len(self._slicers), closed.closed_through, self._groupings, closed.slices
+            closed.source_partition, len(self._slicers), closed.closed_through, self._views, closed.rows, closed.slices
         )
         yield from self._watch.advance()

@@ -12,12 +12,14 @@ import mode
 import msgspec
 from faust.types import StreamT
 
+from tokentrail.processors.call_cost import CostMeter
 from tokentrail.processors.frames import pack_frames
-from tokentrail.processors.groupings import collect_groupings
+from tokentrail.processors.price_sources import open_price_book
 from tokentrail.processors.pulse_writer import PulseWriter
 from tokentrail.processors.record_batches import BatchingApp, Continuity, OrderedAcks
-from tokentrail.processors.rules import load_rules
+from tokentrail.processors.rule_reload import RuleFileWatch
 from tokentrail.processors.slicing import ClosedSlices, PartitionSlicer, Rejection
+from tokentrail.processors.tally_plan import TallyPlan, plan_tallies
 from tokentrail.processors.worker_process import run_until_stopped
 from tokentrail.readiness import report_ready, report_state
 from tokentrail.schemas import topics
@@ -62,7 +64,9 @@ class SliceWorker:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._groupings = collect_groupings(load_rules(settings.rules))
+        self._rule_file = RuleFileWatch(settings.rules)
+        self._plan = plan_tallies(self._rule_file.rules)
+        self._cost = CostMeter(open_price_book(settings))
         self._calls = settings.topic(topics.CALLS.name)
         self._slices = settings.topic(topics.SLICES.name)
         self._partitions: dict[int, _Partition] = {}
@@ -72,6 +76,7 @@ class SliceWorker:
         self.app.on_partitions_revoked.connect(self._forget)
         self.app.on_partitions_assigned.connect(self._assigned)
         self.app.timer(1.0)(self._report)
+        self.app.timer(1.0)(self._reload)
         self._pulse = PulseWriter(self.app, settings)
 
     async def _slice(self, stream: StreamT[Any]) -> None:
@@ -79,7 +84,7 @@ class SliceWorker:
             batch = event.value
             partition = self._partitions.get(batch.partition)
             if partition is None:
-                slicer = PartitionSlicer(batch.partition, self._groupings, self._settings.allowed_lateness_ms)
+                slicer = PartitionSlicer(batch.partition, self._plan, self._settings.allowed_lateness_ms, self._cost)
                 partition = _Partition(slicer, self.app.continuity_of(self._calls, batch.partition))
                 self._partitions[batch.partition] = partition
             back_to = partition.continuity.admit(batch)
@@ -91,19 +96,20 @@ class SliceWorker:
                 await self._bury(batch.partition, outcome.rejections)
             closed = partition.slicer.close()
             if closed is not None:
-                partition.in_flight.append((closed.closed_through, await self._send(closed)))
+                sent = await self._send(closed, partition.slicer.plan)
+                partition.in_flight.append((closed.closed_through, sent))
             # Also a batch that opened nothing may have closed something: its frame must be there first.
             waits_for = (outcome.newest_second, partition.slicer.closed_through)
             partition.acks.hold(event, max((second for second in waits_for if second is not None), default=None))
             await partition.settle(MAX_IN_FLIGHT)
 
-    async def _send(self, closed: ClosedSlices) -> asyncio.Future[Any]:
+    async def _send(self, closed: ClosedSlices, plan: TallyPlan) -> asyncio.Future[Any]:
         producer = await self.app.maybe_start_producer()
         sources = await self._count_partitions(self._calls)
         destinations = await self._count_partitions(self._slices)
         sends: list[Awaitable[Any]] = [
             await producer.send(self._slices, None, encode_frame(frame), destination, None, None)
-            for destination, frame in pack_frames(closed, self._groupings, sources, destinations)
+            for destination, frame in pack_frames(closed, plan.frame_views, sources, destinations)
         ]
         return asyncio.gather(*sends)
 
@@ -131,6 +137,14 @@ class SliceWorker:
         for tp in revoked:
             if tp.topic == self._calls:
                 self._partitions.pop(tp.partition, None)
+
+    async def _reload(self) -> None:
+        rules = self._rule_file.changed()
+        if rules is None:
+            return
+        self._plan = plan_tallies(rules)
+        for partition in self._partitions.values():
+            partition.slicer.follow(self._plan)
 
     async def _report(self) -> None:
         for partition in list(self._partitions.values()):

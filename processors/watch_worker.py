@@ -8,7 +8,7 @@ again.
 
 import asyncio
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import mode
@@ -18,12 +18,13 @@ from faust.types import TP, StreamT
 from tokentrail.processors.alert_log import read_alerts
 from tokentrail.processors.entity_store import EntityStore
 from tokentrail.processors.record_batches import BatchingApp, Continuity, OrderedAcks
-from tokentrail.processors.rules import load_rules
+from tokentrail.processors.rule_reload import RuleFileWatch
 from tokentrail.processors.watching import PartitionWatch
 from tokentrail.processors.worker_process import run_until_stopped
 from tokentrail.readiness import report_ready, report_state
 from tokentrail.schemas import topics
 from tokentrail.schemas.alerts import Alert, encode_alert
+from tokentrail.schemas.rules import Rule
 from tokentrail.schemas.slices import FRAME_VERSION, decode_frame
 from tokentrail.settings import Settings, current_settings
 
@@ -37,12 +38,17 @@ CLOCKS_APART_MS: Final = 60_000
 class _Partition:
     """What the worker holds for one assigned partition of slices."""
 
-    def __init__(self, settings: Settings, table: Any, number: int, continuity: Continuity) -> None:
+    def __init__(
+        self, settings: Settings, rules: Sequence[Rule], table: Any, number: int, continuity: Continuity
+    ) -> None:
         self.continuity = continuity
         self.number = number
         self.store = EntityStore(table, number)
         stored = self.store.load_mark()
-        self.watch = PartitionWatch(load_rules(settings.rules), self.store, stored.mark if stored else None)
+        self.watch = PartitionWatch(rules, self.store, stored.mark if stored else None)
+        if stored is not None:
+            for key in self.store.stored_keys(settings.partitions):
+                self.watch.expect(key, stored.mark.clock)
         self.written_ms = stored.written_ms if stored else 0
         self.told: set[tuple[str, int]] = set()
         """Id and revision of the state changes that the alert topic had when this partition was taken over."""
@@ -64,6 +70,7 @@ class WatchWorker:
         self._slices = settings.topic(topics.SLICES.name)
         self._alerts = settings.topic(topics.ALERTS.name)
         self._partitions: dict[int, _Partition] = {}
+        self._rule_file = RuleFileWatch(settings.rules)
         self._frames = self._changes = self._unreadable = 0
         self.app = BatchingApp(settings, "watch", [self._slices])
         self._changelog = settings.topic(topics.WATCH_STATE.name)
@@ -80,6 +87,7 @@ class WatchWorker:
         self.app.on_partitions_revoked.connect(self._forget)
         self.app.on_rebalance_complete.connect(self._assigned)
         self.app.timer(1.0)(self._report)
+        self.app.timer(1.0)(self._reload)
 
     async def _watch(self, stream: StreamT[Any]) -> None:
         async for event in cast("Stream[Any]", stream).noack().events():
@@ -88,6 +96,7 @@ class WatchWorker:
             if partition is None:
                 partition = self._partitions[batch.partition] = _Partition(
                     self._settings,
+                    self._rule_file.rules,
                     self._table.data,
                     batch.partition,
                     self.app.continuity_of(self._slices, batch.partition),
@@ -115,8 +124,9 @@ class WatchWorker:
                 self._unreadable += 1
                 continue
             watch.apply(
-                frame.source_partition, frame.source_partitions, frame.closed_through, frame.groupings, frame.slices
-            )
+                frame.source_partition, frame.source_partitions, frame.closed_through, frame.views, frame.rows,
+                frame.slices,
+            )  # fmt: skip
             newest = frame.closed_through if newest is None else max(newest, frame.closed_through)
         self._frames += len(payloads)
         return newest
@@ -159,7 +169,7 @@ class WatchWorker:
         # Not awaited here: alerts must not wait for the changelog.
         partition.saving = asyncio.create_task(self._write_changelog(partition.number, rows))
 
-    async def _write_changelog(self, partition: int, rows: list[tuple[bytes, bytes]]) -> None:
+    async def _write_changelog(self, partition: int, rows: list[tuple[bytes, bytes | None]]) -> None:
         """Send rows of the table and wait until the broker has each. Faust's own way does not tell of a failure."""
         producer = await self.app.maybe_start_producer()
         sends: list[Awaitable[Any]] = [
@@ -175,6 +185,11 @@ class WatchWorker:
         for tp in revoked:
             if tp.topic == self._slices:
                 self._partitions.pop(tp.partition, None)
+
+    async def _reload(self) -> None:
+        rules = self._rule_file.changed()
+        for partition in self._partitions.values() if rules is not None else ():
+            partition.watch.follow(rules or ())
 
     async def _report(self) -> None:
         entities = sum(len(partition.store) for partition in self._partitions.values())

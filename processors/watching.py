@@ -4,19 +4,30 @@ A tick (one second of event time) is evaluated when every source partition has c
 fixed order. So the alerts are a function of the slices alone, not of how partitions interleave or batches are cut.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+import heapq
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from operator import attrgetter
+from typing import Any, Final
 
 import msgspec
 
-from tokentrail.processors.entities import EVIDENCE, Entity, Observer, Second, plan_rules
+from tokentrail.processors.call_facts import add_rows
+from tokentrail.processors.entities import Entity, Second
+from tokentrail.processors.extras import EXTRAS
+from tokentrail.processors.observing import EVIDENCE, Observer, end_orphans
+from tokentrail.processors.rule_plans import plan_views
 from tokentrail.schemas.alerts import Alert
 from tokentrail.schemas.rules import Rule
-from tokentrail.schemas.slices import Slice
+from tokentrail.schemas.slices import FrameView, Row, Slice
 
 EntityKey = tuple[str, str]
-"""Grouping and entity."""
+"""View and entity."""
+UNMERGED: Final = frozenset(("links", "growth"))
+"""Extras whose order tells something: entities get those of each source."""
 
-_ByEntity = dict[EntityKey, Slice]
+_Piece = tuple[Row, tuple[str, ...], Slice]
+_BySource = dict[int, dict[EntityKey, _Piece]]
+_by_alert = attrgetter("dimension", "where", "entity", "rule", "revision")
 
 
 class WatchMark(msgspec.Struct, array_like=True, kw_only=True):
@@ -26,6 +37,10 @@ class WatchMark(msgspec.Struct, array_like=True, kw_only=True):
     """The last tick evaluated."""
     active: list[EntityKey] = msgspec.field(default_factory=list)
     """Entities that want every tick."""
+    begun: int = 0
+    """The first second that was seen at all."""
+    timers: list[tuple[int, EntityKey]] = msgspec.field(default_factory=list)
+    """Seconds at which entities want a tick, whatever comes."""
 
 
 class PartitionWatch:
@@ -38,36 +53,53 @@ class PartitionWatch:
     def __init__(
         self, rules: Sequence[Rule], entities: MutableMapping[EntityKey, Entity], mark: WatchMark | None = None
     ) -> None:
-        self._observers = {grouping: Observer(grouping, plans) for grouping, plans in plan_rules(rules).items()}
         self._entities = entities
         self._clock = mark.clock if mark else None
+        self._begun = mark.begun if mark else None
         self._active: set[EntityKey] = set(mark.active) if mark else set()
+        self._timers: list[tuple[int, EntityKey]] = sorted(mark.timers) if mark else []
+        self._due: dict[EntityKey, int] = {key: due for due, key in self._timers}
+        self._expiries: list[tuple[int, EntityKey]] = []
         self._sources = 0
         self._closed: dict[int, int] = {}
-        self._pending: dict[int, dict[int, _ByEntity]] = {}
+        self._pending: dict[int, _BySource] = {}
         self.dirty: set[EntityKey] = set()
-        """Entities changed since the owner last cleared this set."""
+        """Entities changed, or forgotten, since the owner last cleared this set."""
+        self.follow(rules)
+
+    def follow(self, rules: Sequence[Rule]) -> None:
+        """Judge by other rules from the next tick on; what entities remember stays, alerts of rules that go end."""
+        plans = plan_views(rules)
+        self._observers = {name: Observer(plan) for name, plan in plans.items()}
 
     @property
     def mark(self) -> WatchMark | None:
         """What to store with the entities; None before the first tick."""
-        return None if self._clock is None else WatchMark(clock=self._clock, active=sorted(self._active))
+        if self._clock is None:
+            return None
+        timers = sorted((due, key) for key, due in self._due.items())
+        return WatchMark(clock=self._clock, active=sorted(self._active), begun=self._begun or 0, timers=timers)
 
     @property
     def clock(self) -> int | None:
         """The last tick evaluated; everything up to it is applied."""
         return self._clock
 
-    def apply(
-        self, source: int, sources: int, closed_through: int, groupings: Sequence[str], slices: Iterable[Slice]
-    ) -> None:
+    def apply(  # noqa: PLR0913, PLR0917 - the parts of a frame
+        self, source: int, sources: int, closed_through: int, views: Sequence[FrameView], rows: Sequence[Row],
+        slices: Sequence[Slice],
+    ) -> None:  # fmt: skip
         """Take in what a source partition closed. Ticks are evaluated by `advance`."""
         self._sources = max(self._sources, sources)
         after = self._closed.get(source, self._clock)
+        second, pieces = -1, {}
         for piece in slices:
             if after is None or piece.second > after:
-                by_source = self._pending.setdefault(piece.second, {})
-                by_source.setdefault(source, {})[groupings[piece.grouping], piece.entity] = piece
+                if piece.second != second:
+                    second = piece.second
+                    pieces = self._pending.setdefault(second, {}).setdefault(source, {})
+                view = views[piece.view]
+                pieces[view.name, piece.entity] = (rows[piece.row], view.extras, piece)
         if after is None or closed_through > after:
             self._closed[source] = closed_through
 
@@ -80,56 +112,141 @@ class PartitionWatch:
             yield from self._evaluate(second, self._pending.pop(second, None))
             self._clock = second
         self._clock = through if self._clock is None else max(self._clock, through)
+        self._expire(self._clock)
+
+    def expect(self, key: EntityKey, idle_since: int) -> None:
+        """Forget an entity that is stored already once it has been idle for too long."""
+        observer = self._observers.get(key[0])
+        if observer is not None:
+            heapq.heappush(self._expiries, (idle_since + observer.plan.retention_s + 1, key))
 
     def _ticks(self, through: int) -> Iterator[int]:
-        """Seconds to evaluate: those with calls, and each one while an alert is active."""
+        """Seconds to evaluate: those with calls, those with a timer, and each one while an alert is active."""
         waiting = sorted(second for second in self._pending if second <= through)
         for second in waiting:
-            yield from self._idle_ticks(second - 1)
+            yield from self._quiet_ticks(second - 1)
             yield second
-        yield from self._idle_ticks(through)
+        yield from self._quiet_ticks(through)
 
-    def _idle_ticks(self, through: int) -> Iterator[int]:
-        while self._active and self._clock is not None and self._clock < through:
-            yield self._clock + 1
-
-    def _evaluate(self, second: int, by_source: Mapping[int, _ByEntity] | None) -> Iterator[Alert]:
-        seen = _merge(by_source) if by_source else {}
-        for key in sorted(self._active.union(seen)):
-            observer = self._observers.get(key[0])
-            if observer is None:
-                self._active.discard(key)
-                continue
-            entity = self._entities.get(key)
-            if entity is None:
-                entity = self._entities[key] = Entity()
-            yield from observer.observe(entity, key[1], second, seen.get(key))
-            self.dirty.add(key)
-            if observer.is_active(entity):
-                self._active.add(key)
+    def _quiet_ticks(self, through: int) -> Iterator[int]:
+        while self._clock is not None and self._clock < through:
+            if self._active:
+                yield self._clock + 1
+            elif self._timers and self._timers[0][0] <= through:
+                yield max(self._clock + 1, self._timers[0][0])
             else:
-                self._active.discard(key)
+                return
+
+    def _evaluate(self, second: int, by_source: _BySource | None) -> list[Alert]:
+        if self._begun is None:
+            self._begun = second
+        seen = _merge(by_source) if by_source else {}
+        timed = self._pop_timers(second)
+        quiet = [key for key in (*self._active, *timed) if key not in seen] if self._active or timed else ()
+        told: list[Alert] = []
+        for key, observed in seen.items():
+            self._observe(key, second, observed, told)
+        for key in dict.fromkeys(quiet):
+            self._observe(key, second, None, told)
+        if len(told) > 1:
+            told.sort(key=_by_alert)
+        return told
+
+    def _observe(self, key: EntityKey, second: int, seen: Second | None, told: list[Alert]) -> None:
+        observer = self._observers.get(key[0])
+        entity = self._entities.get(key)
+        if observer is None:
+            self._leave(key, second, entity, told)
+            return
+        plan = observer.plan
+        if entity is None or (entity.last_seen < second - plan.retention_s and not entity.tracks and seen is not None):
+            known = entity is not None
+            entity = self._entities[key] = Entity()
+            if not known:
+                heapq.heappush(self._expiries, (second + plan.retention_s + 1, key))
+        told.extend(observer.observe(entity, key[1], second, seen, self._begun or 0))
+        self.dirty.add(key)
+        if entity.tracks:
+            self._active.add(key)
+        elif key in self._active:
+            self._active.discard(key)
+        if plan.timed:
+            self._set_timer(key, observer.due(entity))
+
+    def _leave(self, key: EntityKey, second: int, entity: Entity | None, told: list[Alert]) -> None:
+        """End the alerts of an entity whose view no rule looks at any more."""
+        self._active.discard(key)
+        if entity is not None and entity.tracks:
+            told.extend(end_orphans(entity, second, frozenset()))
+            self.dirty.add(key)
+
+    def _set_timer(self, key: EntityKey, due: int | None) -> None:
+        if self._due.get(key) == due:
+            return
+        if due is None:
+            self._due.pop(key, None)
+        else:
+            self._due[key] = due
+            heapq.heappush(self._timers, (due, key))
+
+    def _pop_timers(self, second: int) -> list[EntityKey]:
+        due: list[EntityKey] = []
+        timers = self._timers
+        while timers and timers[0][0] <= second:
+            at, key = heapq.heappop(timers)
+            if self._due.get(key) == at:
+                del self._due[key]
+                due.append(key)
+        return due
+
+    def _expire(self, clock: int) -> None:
+        """Forget entities that have been idle for too long: what would be reset at their next call takes no room."""
+        expiries = self._expiries
+        while expiries and expiries[0][0] < clock:
+            _, key = heapq.heappop(expiries)
+            entity = self._entities.get(key)
+            observer = self._observers.get(key[0])
+            if entity is None or observer is None:
+                continue
+            idle_after = entity.last_seen + observer.plan.retention_s + 1
+            if idle_after >= clock or entity.tracks or key in self._due:
+                heapq.heappush(expiries, (max(idle_after, clock + 1), key))
+                continue
+            del self._entities[key]
+            self.dirty.add(key)
 
 
-def _merge(by_source: Mapping[int, _ByEntity]) -> dict[EntityKey, Second]:
-    pieces: dict[EntityKey, list[Slice]] = {}
+def _merge(by_source: Mapping[int, Mapping[EntityKey, _Piece]]) -> dict[EntityKey, Second]:
+    if len(by_source) == 1:
+        (only,) = by_source.values()
+        return {key: _single(*piece) for key, piece in only.items()}
+    pieces: dict[EntityKey, list[_Piece]] = {}
     for source in sorted(by_source):
         for key, piece in by_source[source].items():
             pieces.setdefault(key, []).append(piece)
-    return {key: _sum(found) for key, found in pieces.items()}
+    return {key: _single(*found[0]) if len(found) == 1 else _sum(found) for key, found in pieces.items()}
 
 
-def _sum(pieces: list[Slice]) -> Second:
-    if len(pieces) == 1:
-        only = pieces[0]
-        return Second(only.tally, [only.largest_call_id], [only.failed_call_id] if only.failed_call_id else [])
-    calls = errors = input_tokens = output_tokens = 0
-    for piece in pieces:
-        calls += piece.tally[0]
-        errors += piece.tally[1]
-        input_tokens += piece.tally[2]
-        output_tokens += piece.tally[3]
-    by_size: Callable[[Slice], tuple[int, str]] = lambda piece: (-piece.largest_call_tokens, piece.largest_call_id)  # noqa: E731 - typed for the sort
-    recent = [piece.largest_call_id for piece in sorted(pieces, key=by_size)][:EVIDENCE]
-    failed = [piece.failed_call_id for piece in pieces if piece.failed_call_id][:EVIDENCE]
-    return Second((calls, errors, input_tokens, output_tokens), recent, failed)
+def _single(row: Row, names: tuple[str, ...], piece: Slice) -> Second:
+    extras: dict[str, Any] | None = None
+    if piece.extras is not None:
+        extras = {
+            name: [value] if name in UNMERGED else value
+            for name, value in zip(names, piece.extras, strict=True)
+            if value is not None
+        }
+    failed = [row.failed_call_id] if row.failed_call_id else []
+    return Second(row, extras, [row.largest_call_id] if row.largest_call_id else [], failed)
+
+
+def _sum(pieces: list[_Piece]) -> Second:
+    rows = [row for row, _, _ in pieces]
+    recent = sorted((-row.largest_call_tokens, row.largest_call_id) for row in rows if row.largest_call_id)
+    failed = [row.failed_call_id for row in rows if row.failed_call_id]
+    gathered: dict[str, list[Any]] = {}
+    for _, names, piece in pieces:
+        for name, value in zip(names, piece.extras or (), strict=bool(piece.extras)):
+            if value is not None:
+                gathered.setdefault(name, []).append(value)
+    extras = {name: values if name in UNMERGED else EXTRAS[name].merge(values) for name, values in gathered.items()}
+    return Second(add_rows(rows), extras or None, [call_id for _, call_id in recent][:EVIDENCE], failed[:EVIDENCE])

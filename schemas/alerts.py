@@ -31,7 +31,7 @@ class AlertState(StrEnum):
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One state change. `alert_id` + `revision` identify it; a repeated record is byte-identical."""
 
-    schema_version: str = "1.0"
+    schema_version: str = "1.1"
     alert_id: str
     revision: int
     state: AlertState
@@ -53,6 +53,13 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     summary: str
     recommendation: str
     action_required: bool
+    condition: str = ""
+    """Type of the rule's condition, e.g. `ratio_to_baseline`."""
+    where: str = ""
+    """Which calls were looked at, if not all: the rule's filters, e.g. `service=checkout&status!=SUCCESS`."""
+    group: str = ""
+    """Alerts of one group on the same thing belong to one incident."""
+    runbook_url: str = ""
 
 
 encode_alert = msgspec.json.Encoder().encode

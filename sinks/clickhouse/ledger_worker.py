@@ -7,9 +7,7 @@ import sys
 
 from tokentrail.errors import TokentrailError
 from tokentrail.garbage import collect_rarely
-from tokentrail.processors.pricing import PriceBook, PriceSource
-from tokentrail.processors.pricing_list import load_price_list
-from tokentrail.processors.pricing_public import PublicPrices
+from tokentrail.processors.price_sources import open_price_book
 from tokentrail.settings import Settings, load_settings
 from tokentrail.sinks.clickhouse.ledger import LedgerWriter
 
@@ -28,18 +26,8 @@ def main() -> None:
         sys.exit(1)
 
 
-def price_book(settings: Settings) -> PriceBook:
-    """Return the user's own prices before the public ones.
-
-    Raises:
-        PriceListError: the price file cannot be used.
-    """
-    own: list[PriceSource] = [load_price_list(settings.prices)] if settings.prices else []
-    return PriceBook(*own, PublicPrices())
-
-
 async def _serve(settings: Settings) -> None:
-    writer = LedgerWriter(settings, price_book(settings))
+    writer = LedgerWriter(settings, open_price_book(settings))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, writer.stop)

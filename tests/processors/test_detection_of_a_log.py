@@ -10,17 +10,18 @@ from hypothesis import strategies as st
 
 from tokentrail.processors.entities import Entity
 from tokentrail.processors.frames import pack_frames
-from tokentrail.processors.groupings import collect_groupings, route_entity
 from tokentrail.processors.replay import Replay
 from tokentrail.processors.rules import load_rules
 from tokentrail.processors.slicing import PartitionSlicer, RecordBatch
+from tokentrail.processors.tally_plan import plan_tallies
+from tokentrail.processors.views import route_entity
 from tokentrail.processors.watching import PartitionWatch, WatchMark
 from tokentrail.schemas.alerts import Alert, AlertState, encode_alert
 from tokentrail.schemas.slices import SliceFrame, decode_frame, encode_frame
 
 PARTITIONS = 4
 RULES = load_rules()
-GROUPINGS = collect_groupings(RULES)
+PLAN = plan_tallies(RULES)
 
 
 def _split(calls: list[Call]) -> dict[int, list[Call]]:
@@ -102,19 +103,21 @@ def test_other_batches_and_interleavings_give_identical_alerts(
 
 def _frames(log: dict[int, list[Call]], sizes: list[int], order: list[int], owners: int) -> list[list[bytes]]:
     """What a slice worker writes: for each destination partition its frames, in order."""
-    slicers = {partition: PartitionSlicer(partition, GROUPINGS, 1000) for partition in log}
+    slicers = {partition: PartitionSlicer(partition, PLAN, 1000) for partition in log}
     written: list[list[bytes]] = [[] for _ in range(owners)]
     for batch in _cut(log, _forever(sizes), _forever(order)):
         slicers[batch.partition].add(batch)
         closed = slicers[batch.partition].close()
         if closed is not None:
-            for destination, frame in pack_frames(closed, GROUPINGS, PARTITIONS, owners):
+            for destination, frame in pack_frames(closed, PLAN.frame_views, PARTITIONS, owners):
                 written[destination].append(encode_frame(frame))
     return written
 
 
 def _apply(watch: PartitionWatch, frame: SliceFrame) -> list[Alert]:
-    watch.apply(frame.source_partition, frame.source_partitions, frame.closed_through, frame.groupings, frame.slices)
+    watch.apply(
+        frame.source_partition, frame.source_partitions, frame.closed_through, frame.views, frame.rows, frame.slices
+    )
     return list(watch.advance())
 
 
@@ -173,7 +176,7 @@ def test_a_slice_worker_that_reads_again_from_its_commit_changes_nothing(
             batches.append(_batch(partition, start, calls[start : start + length]))
             start += length
         crashes = sorted(restart % len(batches) for restart in restarts)
-        slicer = PartitionSlicer(partition, GROUPINGS, 1000)
+        slicer = PartitionSlicer(partition, PLAN, 1000)
         held: list[tuple[int, int | None]] = []
         index = 0
         while index < len(batches):
@@ -181,7 +184,7 @@ def test_a_slice_worker_that_reads_again_from_its_commit_changes_nothing(
             closed = slicer.close()
             held.append((index, outcome.newest_second))
             if closed is not None:
-                for _, frame in pack_frames(closed, GROUPINGS, PARTITIONS, 1):
+                for _, frame in pack_frames(closed, PLAN.frame_views, PARTITIONS, 1):
                     told.extend(_apply(watch, frame))
                 while held and (held[0][1] is None or held[0][1] <= closed.closed_through):
                     held.pop(0)
@@ -189,7 +192,7 @@ def test_a_slice_worker_that_reads_again_from_its_commit_changes_nothing(
             if crashes and index > crashes[0]:
                 crashes.pop(0)
                 index = held[0][0] if held else index
-                slicer, held = PartitionSlicer(partition, GROUPINGS, 1000), []
+                slicer, held = PartitionSlicer(partition, PLAN, 1000), []
     assert _told(told) == undisturbed
 
 

@@ -1,0 +1,182 @@
+"""Observing: one second of one entity is taken in, and judged under the rules of its view. Pure."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from tokentrail.processors.baselines import Baseline
+from tokentrail.processors.context_growth import GrowthState
+from tokentrail.processors.detection import MonthSpend
+from tokentrail.processors.entities import Entity, Second
+from tokentrail.processors.judgement import hold_against, may_fire, measure
+from tokentrail.processors.known_values import KnownValues
+from tokentrail.processors.lifecycle import AlertTrack
+from tokentrail.processors.metrics import DERIVED
+from tokentrail.processors.producer_links import ProducerState
+from tokentrail.processors.rule_plans import RulePlan, ViewPlan
+from tokentrail.processors.telling import describe, resolve
+from tokentrail.processors.windows import LARGEST, Ended, Window, open_window
+from tokentrail.schemas.alerts import Alert, AlertState
+from tokentrail.schemas.slices import SUMS
+
+EVIDENCE: Final = 5
+"""Calls named as evidence, at most."""
+_NOTHING: Final = (0,) * len(SUMS)
+_NO_DERIVED: Final = (0,) * len(DERIVED)
+_COST_AT: Final = SUMS.index("cost_nano_usd")
+
+
+class Observer:
+    """Judges the entities of one view under its rules."""
+
+    def __init__(self, plan: ViewPlan) -> None:
+        self.plan = plan
+
+    def is_active(self, entity: Entity) -> bool:
+        """Whether an alert of it is open or pending, so that it wants every tick."""
+        return bool(entity.tracks)
+
+    def due(self, entity: Entity) -> int | None:
+        """Return the next second at which time alone may change something; None if there is none."""
+        due = entity.producer.due() if entity.producer is not None else None
+        for plan in self.plan.absences:
+            if plan.absence is not None and plan.name not in entity.tracks:
+                missed = entity.last_seen + plan.absence.after_s + 1
+                if missed > entity.last_tick and (due is None or missed < due):
+                    due = missed
+        return due
+
+    def observe(self, entity: Entity, name: str, second: int, seen: Second | None, begun: int = 0) -> Sequence[Alert]:
+        """Apply one second (None: nothing came) to an entity; returns the state changes. Seconds come in order.
+
+        `begun` is the first second that detection saw at all.
+        """
+        if second <= entity.last_tick:
+            return ()
+        last_seen, entity.last_tick = entity.last_seen, second
+        if seen is not None or entity.producer is not None:
+            self._apply(entity, second, seen)
+        told: list[Alert] = []
+        tracks = entity.tracks
+        for plan in self.plan.rules:
+            window = entity.windows.get(plan.window.key)
+            if window is None:
+                continue
+            track = tracks.get(plan.name)
+            if track is None and not may_fire(plan, window, second, last_seen, quiet=seen is None):
+                continue
+            told.extend(self._judge(plan, entity, name, second, window, begun))
+        if tracks and not self.plan.names.issuperset(tracks):
+            told.extend(end_orphans(entity, second, self.plan.names))
+        return told
+
+    def _judge(  # noqa: PLR0913, PLR0917 - what one judgement is about
+        self, plan: RulePlan, entity: Entity, name: str, second: int, window: Window, begun: int
+    ) -> Iterator[Alert]:
+        window.slide(plan.window, second)
+        track = entity.tracks.get(plan.name) or AlertTrack(rule_version=plan.version)
+        if track.rule_version != plan.version:
+            if track.told is not None:
+                # The rule that opened it is no more, so it ends as what it was; the new rule starts afresh.
+                yield resolve(track.told, second)
+            track = AlertTrack(rule_version=plan.version)
+            entity.tracks.pop(plan.name, None)
+        verdict = hold_against(plan, entity, name, second, window, begun)
+        change = track.step(plan.rule, second, verdict)
+        if change is not None:
+            track.told = describe(plan, self.plan, entity, name, second, verdict, change, track)
+            yield track.told
+            if change is AlertState.RESOLVED:
+                track.reset()
+        if track.active:
+            entity.tracks[plan.name] = track
+        else:
+            entity.tracks.pop(plan.name, None)
+
+    def _apply(self, entity: Entity, second: int, seen: Second | None) -> None:
+        extras = (seen.extras if seen else None) or {}
+        if seen is not None:
+            _remember(entity, second, seen)
+        derived = self._derive(entity, second, extras)
+        if seen is None and not any(derived):
+            return
+        sums = (*(seen.row.sums if seen is not None else _NOTHING), *derived)
+        learners = self.plan.learners
+        for plan in self.plan.windows:
+            window = entity.windows.get(plan.key)
+            if window is None:
+                window = entity.windows[plan.key] = open_window(plan)
+            ended = window.add(plan, second, plan.pick(sums), _extra_of(plan.extra, seen, extras))
+            if ended is not None and plan.key in learners and ended.sums[plan.calls_at]:
+                self._learn(entity, learners[plan.key], ended)
+        for budget in self.plan.budgets:
+            month = entity.months.get(budget.name)
+            if month is None:
+                month = entity.months[budget.name] = MonthSpend()
+            month.add(second, sums[_COST_AT])
+
+    def _derive(self, entity: Entity, second: int, extras: dict[str, Any]) -> tuple[int, ...]:
+        """Return the sums that come from what the entity remembers, in the order of `DERIVED`."""
+        plan = self.plan
+        if not (plan.linked or plan.new_values or plan.grows):
+            return _NO_DERIVED
+        found = dict.fromkeys(DERIVED, 0)
+        if plan.linked and ("links" in extras or entity.producer is not None):
+            if entity.producer is None:
+                entity.producer = ProducerState()
+            findings = entity.producer.apply(second, extras.get("links", []))
+            found["lost_calls"] = findings.lost_calls
+            found["sequence_gaps"] = findings.sequence_gaps
+            found["chain_breaks"] = findings.chain_breaks
+            if findings.lost_call_ids:
+                entity.failed = _newest(second, findings.lost_call_ids, entity.failed)
+        for extra, learning_s in plan.new_values.items():
+            if extra in extras:
+                known = entity.known.get(extra)
+                if known is None:
+                    known = entity.known[extra] = KnownValues()
+                learning = second - entity.known_since < learning_s
+                found[f"new_{extra}"] = known.apply(second, extras[extra], learning)
+        if plan.grows and "growth" in extras:
+            if entity.growth is None:
+                entity.growth = GrowthState()
+            extras["growth"] = entity.growth.apply(extras["growth"])
+        return tuple(found.values())
+
+    def _learn(self, entity: Entity, plans: Sequence[RulePlan], ended: Ended) -> None:
+        for plan in plans:
+            baseline = entity.baselines.get(plan.name)
+            if baseline is None:
+                baseline = entity.baselines[plan.name] = Baseline()
+            value = measure(plan, ended.sums, ended.extra)
+            firing = plan.name in entity.tracks
+            baseline.observe(ended.last_second, value, plan.rule.window_s, firing=firing, seasonal=plan.follows_week)
+
+
+def _remember(entity: Entity, second: int, seen: Second) -> None:
+    if entity.known_since < 0:
+        entity.known_since = second
+    entity.last_seen = second
+    if seen.recent:
+        entity.recent = _newest(second, seen.recent, entity.recent)
+    if seen.failed:
+        entity.failed = _newest(second, seen.failed, entity.failed)
+
+
+def _extra_of(name: str | None, seen: Second | None, extras: dict[str, Any]) -> Any:
+    if name is None or seen is None:
+        return None
+    return seen.row.largest_call_tokens if name == LARGEST else extras.get(name)
+
+
+def end_orphans(entity: Entity, second: int, names: frozenset[str]) -> Iterator[Alert]:
+    """End what rules have left behind that are no more."""
+    for name in sorted(set(entity.tracks) - names):
+        told = entity.tracks.pop(name).told
+        if told is not None:
+            yield resolve(told, second)
+
+
+def _newest(second: int, new: list[str], old: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    kept = [(second, call_id) for call_id in new]
+    kept += [pair for pair in old if pair[1] not in new]
+    return kept[:EVIDENCE]

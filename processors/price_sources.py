@@ -1,0 +1,16 @@
+"""Where prices come from: the user's own list before the public ones."""
+
+from tokentrail.processors.pricing import PriceBook, PriceSource
+from tokentrail.processors.pricing_list import load_price_list
+from tokentrail.processors.pricing_public import PublicPrices
+from tokentrail.settings import Settings
+
+
+def open_price_book(settings: Settings) -> PriceBook:
+    """Return the user's own prices before the public ones.
+
+    Raises:
+        PriceListError: the price file cannot be used.
+    """
+    own: list[PriceSource] = [load_price_list(settings.prices)] if settings.prices else []
+    return PriceBook(*own, PublicPrices())

@@ -1,0 +1,106 @@
+"""Rule plans: rules made ready to judge the entities of one view, second by second."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from tokentrail.processors.detection import follows_week, needs_baseline
+from tokentrail.processors.metrics import DERIVED, compile_sums, extras_of, measure_of
+from tokentrail.processors.rules import version_rule
+from tokentrail.processors.views import View, views_of
+from tokentrail.processors.windows import WindowPlan
+from tokentrail.schemas.rules import Absence, Budget, BurnRate, NewEntity, RatioToBaseline, Rule, Seasonal, Threshold
+
+FORGET_S: Final = 30 * 86_400
+"""An entity that has been idle for so long is forgotten, with what was learnt of it."""
+_DERIVED: Final = frozenset(DERIVED)
+
+
+class RulePlan:
+    """One rule on one view."""
+
+    def __init__(self, rule: Rule) -> None:
+        condition = rule.condition
+        self.rule = rule
+        self.name = rule.name
+        self.version = version_rule(rule)
+        self.window = WindowPlan(rule.metric, rule.window_s)
+        self.value_of: Callable[[Sequence[int]], float] | None = compile_sums(rule.metric, self.window.names)
+        self.measure = measure_of(rule.metric)
+        self.learns = needs_baseline(rule)
+        self.follows_week = follows_week(rule)
+        self.long_window: WindowPlan | None = None
+        if isinstance(condition, BurnRate):
+            self.long_window = WindowPlan(rule.metric, condition.long_window_s)
+        self.absence = condition if isinstance(condition, Absence) else None
+        self.budget = condition if isinstance(condition, Budget) else None
+        self.new_entity = isinstance(condition, NewEntity)
+        self.floor = _floor(rule)
+        """No value at or below this can be anomalous."""
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it looks at an entity's past beyond its windows."""
+        return self.learns or self.new_entity or self.budget is not None or bool(extras_of(self.rule.metric))
+
+
+class ViewPlan:
+    """All rules on one view, and what its entities must keep for them."""
+
+    def __init__(self, view: View, rules: Sequence[Rule]) -> None:
+        self.view = view
+        self.rules = [RulePlan(rule) for rule in rules]
+        self.names = frozenset(rule.name for rule in rules)
+        windows = {plan.window.key: plan.window for plan in self.rules}
+        windows.update({plan.long_window.key: plan.long_window for plan in self.rules if plan.long_window})
+        self.windows = list(windows.values())
+        self.learners: dict[int, list[RulePlan]] = {}
+        """Window key → rules that learn from its tumbling windows."""
+        for plan in self.rules:
+            if plan.learns:
+                self.learners.setdefault(plan.window.key, []).append(plan)
+        self.new_values = _new_values(rules)
+        """Extra whose unknown values are counted → how long an entity only learns them."""
+        self.budgets = [plan for plan in self.rules if plan.budget is not None]
+        self.absences = [plan for plan in self.rules if plan.absence is not None]
+        self.linked = any("links" in extras_of(rule.metric) for rule in rules)
+        self.grows = any(plan.window.extra == "growth" for plan in self.rules)
+        self.timed = self.linked or bool(self.absences)
+        """Whether time alone may change something of a quiet entity."""
+        longest_s = max(plan.width_s + plan.bucket_s for plan in self.windows)
+        self.retention_s = FORGET_S if any(plan.remembers for plan in self.rules) else longest_s
+        """How long an entity that makes no calls is kept."""
+
+
+def _new_values(rules: Sequence[Rule]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for rule in rules:
+        if rule.metric in _DERIVED and rule.metric.startswith("new_"):
+            (extra,) = extras_of(rule.metric)
+            found[extra] = max(found.get(extra, 0), rule.learning_s)
+    return dict(sorted(found.items()))
+
+
+def plan_views(rules: Sequence[Rule]) -> dict[str, ViewPlan]:
+    """Return, for each view by name, the plan of the enabled rules that look at it."""
+    by_view: dict[View, list[Rule]] = {}
+    for rule in rules:
+        for view in views_of(rule) if rule.enabled else ():
+            by_view.setdefault(view, []).append(rule)
+    return {view.name: ViewPlan(view, found) for view, found in by_view.items()}
+
+
+def _floor(rule: Rule) -> float:
+    condition: Any = rule.condition
+    match condition:
+        case Threshold():
+            return max(condition.above, _below(rule.min_value))
+        case RatioToBaseline() | Seasonal():
+            return max(condition.factor * rule.baseline_floor, _below(rule.min_value))
+        case BurnRate():
+            return max(condition.allowed * condition.factor, _below(rule.min_value))
+    return -1.0
+
+
+def _below(value: float) -> float:
+    """Return the largest number that does not reach a minimum."""
+    return -1.0 if value <= 0 else value * (1 - 1e-12)
