@@ -1,9 +1,12 @@
 """What is wrong with a key is told by looking at it, and nothing of the key is shown."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tokentrail.producers.doctor import keys
 from tokentrail.producers.doctor.findings import Verdict
 from tokentrail.producers.doctor.keys import diagnose_key
 from tokentrail.producers.doctor.targets import TARGETS, Target
@@ -73,8 +76,16 @@ def test_a_relay_may_give_out_keys_of_any_kind() -> None:
     assert diagnose_key("hunter2", "KEY", RELAY).findings[0].verdict is Verdict.WARN
 
 
+OWN_WORDS = Path(keys.__file__).read_text()
+"""A key made of what the findings say anyway would be found in them."""
+
+
 @settings(deadline=None)  # the first example reads the table of providers
-@given(st.text(alphabet=st.characters(codec="utf-8"), min_size=6).filter(lambda key: len(set(key)) > 3))
+@given(
+    st.text(alphabet=st.characters(codec="utf-8"), min_size=6).filter(
+        lambda key: len(set(key)) > 3 and key not in OWN_WORDS
+    )
+)
 def test_no_finding_shows_the_key(key: str) -> None:
     for target in (OPENAI, RELAY):
         for finding in diagnose_key(key, "KEY", target).findings:
