@@ -23,6 +23,14 @@ COLUMNS: Final[Mapping[str, str]] = {
     "environment": "call.environment",
 }
 """What costs can be grouped and filtered by, and the column of `calls` behind it."""
+FIELDS: Final[Mapping[str, str]] = {
+    name: f"call.{name}"
+    for name in (
+        "user_id", "api_key_id", "request_model", "response_model", "session_id", "request_source", "operation",
+        "status",
+    )
+}  # fmt: skip
+"""As `COLUMNS`, by the names that events have. `model` is `response_model`, or `request_model` where there is none."""
 PERIODS: Final[Mapping[str, str]] = {"day": "toDate(call.time)", "hour": "toStartOfHour(call.time)"}
 """What costs can be grouped by besides; UTC."""
 
@@ -98,17 +106,20 @@ class CostQuery(msgspec.Struct, frozen=True, kw_only=True):
             ]
             parameters["until_us"] = _microseconds(self.until)
         for name, value in self.filters.items():
-            if name not in COLUMNS:
-                raise CostQueryError(f"Costs cannot be filtered by {name!r}; choose from {', '.join(COLUMNS)}.")
-            conditions.append(f"{COLUMNS[name]} = {{where_{name}:String}}")
+            column = COLUMNS.get(name) or FIELDS.get(name)
+            if column is None:
+                known = ", ".join((*COLUMNS, *FIELDS))
+                raise CostQueryError(f"Costs cannot be filtered by {name!r}; choose from {known}.")
+            conditions.append(f"{column} = {{where_{name}:String}}")
             parameters[f"where_{name}"] = value
         return conditions, parameters
 
     @staticmethod
     def _expression(name: str) -> str:
-        expression = COLUMNS.get(name) or PERIODS.get(name)
+        expression = COLUMNS.get(name) or PERIODS.get(name) or FIELDS.get(name)
         if expression is None:
-            raise CostQueryError(f"Costs are not kept by {name!r}; choose from {', '.join((*COLUMNS, *PERIODS))}.")
+            known = ", ".join((*COLUMNS, *PERIODS, *FIELDS))
+            raise CostQueryError(f"Costs are not kept by {name!r}; choose from {known}.")
         return expression
 
 

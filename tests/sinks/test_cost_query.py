@@ -8,7 +8,15 @@ from ledger_log import block_of, completed
 
 from tokentrail.schemas.events import Usage
 from tokentrail.settings import Settings
-from tokentrail.sinks.clickhouse.cost_query import COLUMNS, PERIODS, CostQuery, CostQueryError, CostRow, read_costs
+from tokentrail.sinks.clickhouse.cost_query import (
+    COLUMNS,
+    FIELDS,
+    PERIODS,
+    CostQuery,
+    CostQueryError,
+    CostRow,
+    read_costs,
+)
 from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables
 from tokentrail.sinks.clickhouse.migrations import migrate
 
@@ -48,7 +56,7 @@ def test_a_question_becomes_one_statement_with_bound_parameters() -> None:
     "query", [CostQuery(by=("planet",), since=SINCE), CostQuery(since=SINCE, filters={"day": "x"})]
 )
 def test_an_unknown_name_is_refused(query: CostQuery) -> None:
-    with pytest.raises(CostQueryError, match="choose from department"):
+    with pytest.raises(CostQueryError, match=r"choose from department, .*user_id, api_key_id"):
         query.to_sql("ledger")
 
 
@@ -81,5 +89,7 @@ def test_costs_are_told_by_whatever_they_are_asked_by(settings: Settings) -> Non
     assert (unheard[0].cost_usd, unheard[0].unpriced_calls) == (None, 1)
     days = read_costs(settings, CostQuery(by=("day",), since=now - timedelta(days=3)))
     assert [row.group["day"] for row in days] == [(now - timedelta(days=2)).date(), now.date()]
-    every = read_costs(settings, CostQuery(by=(*COLUMNS, *PERIODS), since=hour_ago))
+    every = read_costs(settings, CostQuery(by=(*COLUMNS, *PERIODS, *FIELDS), since=hour_ago))
     assert sum(row.calls for row in every) == 4
+    by_field = CostQuery(by=("user_id",), since=hour_ago, filters={"user_id": "o'x", "request_model": "gpt-4o"})
+    assert [(row.group, row.calls) for row in read_costs(settings, by_field)] == [({"user_id": "o'x"}, 1)]

@@ -18,7 +18,9 @@ def costs(
     by: Annotated[
         str,
         typer.Option(
-            help="department, feature, user, key, model, provider, service, environment, day, hour; by commas."
+            help="department, feature, user, key, model, provider, service, environment, day, hour; by commas. "
+            "Names of an event's fields do as well: user_id, api_key_id, request_model, response_model, session_id, "
+            "request_source, operation, status."
         ),
     ] = "department,model",
     since: Annotated[str, typer.Option(help="Calls since then: 90m, 24h, 7d, or an ISO time.")] = "24h",
