@@ -27,7 +27,7 @@ UNMERGED: Final = frozenset(("links", "growth"))
 
 _Piece = tuple[Row, tuple[str, ...], Slice]
 _BySource = dict[int, dict[EntityKey, _Piece]]
-_by_alert = attrgetter("dimension", "where", "entity", "rule", "revision")
+_by_entity = attrgetter("dimension", "where", "entity")
 
 
 class WatchMark(msgspec.Struct, array_like=True, kw_only=True):
@@ -149,7 +149,7 @@ class PartitionWatch:
         for key in dict.fromkeys(quiet):
             self._observe(key, second, None, told)
         if len(told) > 1:
-            told.sort(key=_by_alert)
+            told.sort(key=_by_entity)
         return told
 
     def _observe(self, key: EntityKey, second: int, seen: Second | None, told: list[Alert]) -> None:

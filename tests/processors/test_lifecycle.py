@@ -1,29 +1,47 @@
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from hypothesis import given
 from hypothesis import strategies as st
+from made_rows import many_calls
 
 from tokentrail.processors.detection import Verdict
 from tokentrail.processors.lifecycle import WORSE_BY, AlertTrack, identify_alert
-from tokentrail.schemas.alerts import AlertState, Severity
-from tokentrail.schemas.rules import Rule, Threshold
+from tokentrail.schemas.alerts import Alert, AlertState, Severity
+from tokentrail.schemas.rules import Rule
 
 
 def _rule(for_s: int = 0, keep_firing_for_s: int = 10) -> Rule:
-    return Rule(
-        name="many_calls",
-        metric="calls",
-        by=["user_id"],
-        window_s=60,
-        condition=Threshold(above=10),
-        severity=Severity.HIGH,
-        for_s=for_s,
-        keep_firing_for_s=keep_firing_for_s,
-    )
+    return many_calls(for_s=for_s, keep_firing_for_s=keep_firing_for_s)
 
 
 def _verdict(value: float) -> Verdict:
     return Verdict(value > 10, value, None, 10.0)
+
+
+def _alert(revision: int, value: float) -> Alert:
+    moment = datetime(2026, 3, 2, tzinfo=UTC)
+    return Alert(
+        alert_id="a",
+        revision=revision,
+        state=AlertState.FIRING,
+        rule="many_calls",
+        rule_version="v",
+        severity=Severity.HIGH,
+        dimension="user_id",
+        entity="ann",
+        metric="calls",
+        value=value,
+        baseline=None,
+        threshold=10.0,
+        window_s=60,
+        started_at=moment,
+        occurred_at=moment,
+        evidence=[],
+        summary="",
+        recommendation="",
+        action_required=True,
+    )
 
 
 def _live(rule: Rule, values: Sequence[float]) -> list[tuple[int, AlertState, int]]:
@@ -33,6 +51,7 @@ def _live(rule: Rule, values: Sequence[float]) -> list[tuple[int, AlertState, in
     for second, value in enumerate(values):
         change = track.step(rule, second, _verdict(value))
         if change is not None:
+            track.told = _alert(track.revision + 1, value)
             told.append((second, change, track.revision))
             if change is AlertState.RESOLVED:
                 track.reset()

@@ -1,30 +1,35 @@
 """What becomes of open alerts when the rules change under them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import msgspec
+import pytest
+from made_rows import USERS, many_calls, row
 
 from tokentrail.processors.entities import Entity
+from tokentrail.processors.rule_reload import RuleFileWatch
 from tokentrail.processors.watching import EntityKey, PartitionWatch
-from tokentrail.schemas.alerts import Alert, AlertState, Severity
-from tokentrail.schemas.rules import Rule, Threshold
+from tokentrail.schemas.alerts import Alert, AlertState
+from tokentrail.schemas.rules import Threshold
 from tokentrail.schemas.slices import Slice
 
-RULE = Rule(
-    name="many_calls",
-    metric="calls",
-    by=["user_id"],
-    window_s=60,
-    condition=Threshold(above=10),
-    severity=Severity.HIGH,
-    keep_firing_for_s=5,
-)
+RULE = many_calls()
+RULE_TEXT = """
+[[rule]]
+name = "many_calls"
+metric = "calls"
+by = ["user_id"]
+window_s = 60
+condition = { type = "threshold", above = 10 }
+severity = "HIGH"
+"""
 
 
 def _live(watch: PartitionWatch, seconds: range, calls: int) -> Iterator[Alert]:
     for second in seconds:
-        slices = [Slice(second, 0, "ann", (calls, 0, 1, 1), f"call-{second}", 2, "")] if calls else []
-        watch.apply(0, 1, second, ["user_id"], slices)
+        slices = [Slice(second, 0, "ann", 0)] if calls else []
+        watch.apply(0, 1, second, USERS, [row(f"call-{second}", calls=calls)], slices)
         yield from watch.advance()
 
 
@@ -46,13 +51,41 @@ def test_an_alert_of_a_changed_rule_ends_under_its_own_id_and_the_new_rule_start
     assert fresh.alert_id != firing.alert_id
 
 
-def test_an_entity_whose_rule_is_gone_wants_no_more_ticks() -> None:
-    entities, watch, _ = _opened()
-    other = msgspec.structs.replace(RULE, name="other_rule", condition=Threshold(above=1000))
+@pytest.mark.parametrize("by", ["user_id", "provider"])
+def test_an_alert_whose_rule_is_gone_ends_and_its_entity_wants_no_more_ticks(by: str) -> None:
+    entities, watch, firing = _opened()
+    other = many_calls(name="other_rule", by=[by], condition=Threshold(above=1000))
     again = PartitionWatch([other], entities, watch.mark)
-    assert list(_live(again, range(1003, 1010), 0)) == []
+    (resolved,) = list(_live(again, range(1003, 1010), 0))
+    assert (resolved.alert_id, resolved.state, resolved.revision) == (firing.alert_id, AlertState.RESOLVED, 2)
     assert again.mark is not None
     assert again.mark.active == []
+
+
+def test_rules_that_change_while_it_runs_leave_the_alerts_of_the_others_open() -> None:
+    entities, watch, firing = _opened()
+    watch.follow([RULE, many_calls(name="more_calls", condition=Threshold(above=14))])
+    (more,) = [alert for alert in _live(watch, range(1003, 1005), 5) if alert.rule != RULE.name]
+    assert (more.rule, more.state) == ("more_calls", AlertState.FIRING)
+    watch.follow([RULE])
+    (gone,) = [alert for alert in _live(watch, range(1005, 1006), 5) if alert.rule != RULE.name]
+    assert (gone.alert_id, gone.state) == (more.alert_id, AlertState.RESOLVED)
+    assert entities["user_id", "ann"].tracks[RULE.name].firing
+    assert firing.state is AlertState.FIRING
+
+
+def test_a_bad_rule_file_changes_nothing_and_a_good_one_is_taken(tmp_path: Path) -> None:
+    path = tmp_path / "rules.toml"
+    path.write_text(RULE_TEXT)
+    file = RuleFileWatch(path)
+    assert file.changed() is None
+    path.write_text("[[rule]]\nname = 3\n")
+    assert file.changed() is None
+    assert [rule.name for rule in file.rules] == ["many_calls"]
+    path.write_text(RULE_TEXT.replace("many_calls", "other_calls"))
+    assert [rule.name for rule in file.changed() or ()] == ["other_calls"]
+    path.unlink()
+    assert file.changed() is None
 
 
 def test_an_alert_resolves_by_the_passing_of_time_alone() -> None:
