@@ -5,6 +5,7 @@ grouping: slices of several source partitions come in any order.
 """
 
 from collections.abc import Callable, Mapping
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -38,16 +39,6 @@ def read_extra(measure: Measure, merged: Any) -> float:
     return estimate(merged)
 
 
-def _latency(call: CallCompleted) -> int | None:
-    duration_ms = call.latency_ms
-    return None if duration_ms is None else bucket_of(duration_ms)
-
-
-def _time_to_first_token(call: CallCompleted) -> int | None:
-    duration_ms = call.time_to_first_token_ms
-    return None if duration_ms is None else bucket_of(duration_ms)
-
-
 def _input_tokens(call: CallCompleted) -> int | None:
     usage = call.usage
     return None if usage is None else usage.input_tokens
@@ -57,9 +48,21 @@ def _nothing(call: CallCompleted) -> None:  # noqa: ARG001 # the signature of `o
     return None
 
 
+def _durations(field: str) -> Extra:
+    duration_of = attrgetter(field)
+
+    def bucket_of_call(call: CallCompleted) -> int | None:
+        duration_ms = duration_of(call)
+        return None if duration_ms is None else bucket_of(duration_ms)
+
+    return Extra(bucket_of_call, merge_sketches)
+
+
 def _hashes(field: str) -> Extra:
+    value_of = attrgetter(field)
+
     def hash_of_call(call: CallCompleted) -> int | None:
-        value = getattr(call, field)
+        value = value_of(call)
         return hash_of(value) if value else None
 
     return Extra(hash_of_call, merge_hashes)
@@ -67,8 +70,8 @@ def _hashes(field: str) -> Extra:
 
 EXTRAS: Final[Mapping[str, Extra]] = MappingProxyType(
     {
-        "latency_ms": Extra(_latency, merge_sketches),
-        "time_to_first_token_ms": Extra(_time_to_first_token, merge_sketches),
+        "latency_ms": _durations("latency_ms"),
+        "time_to_first_token_ms": _durations("time_to_first_token_ms"),
         "users": _hashes("user_id"),
         "ip_addresses": _hashes("ip_address"),
         "api_keys": _hashes("api_key_id"),

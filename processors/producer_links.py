@@ -42,7 +42,7 @@ class Links(msgspec.Struct, array_like=True, frozen=True):
     breaks: list[int]
     """Numbers inside the runs at which the hash before does not fit."""
     opened: dict[str, int]
-    """Calls that were begun and not ended, with the number of their event."""
+    """Calls that were begun and not ended, with the number of their event; negative: its successors came first."""
     closed: list[str]
     """Calls that were ended, and begun earlier."""
 
@@ -125,6 +125,8 @@ class LinkTally:
             run.last_hash = sha256_hex
         if isinstance(event, CallCompleted):
             self._close(event.call_id)
+        elif isinstance(event, CallStarted):
+            self._opened[event.call_id] = -seq
 
     def _close(self, call_id: str) -> None:
         if self._opened.pop(call_id, None) is None:
@@ -160,52 +162,73 @@ class Stretch(Run):
     """When something behind that hole first came."""
 
 
+class OpenCall(msgspec.Struct, array_like=True):
+    """A call that has begun."""
+
+    second: int
+    seq: int
+
+
 class ProducerState(msgspec.Struct, array_like=True):
     """What is known of one producer's chain; seconds are given in ascending order."""
 
     stretches: list[Stretch] = []
     """In ascending order, never adjacent. The log may begin anywhere: nothing is missing before the first."""
-    open_calls: dict[str, int] = {}
-    """Call → second in which it began; in ascending order of these."""
+    open_calls: dict[str, OpenCall] = {}
+    """By call id, in the order of the seconds in which they began."""
 
     def apply(self, second: int, links: list[Links] | list[Any]) -> LinkFindings:
         """Take in what a second holds, and let time pass to its end; return what that made certain.
 
         `links`: of each source partition, in any order, also as plain data.
         """
-        gaps = self._settle(second - 1)
-        lost = self._give_up(second - 1)
+        if not links:
+            gaps, lost = self._let_pass(second)
+            return LinkFindings(len(lost), gaps, 0, lost)
+        gaps, lost = self._let_pass(second - 1)
         highest = self.stretches[-1].last if self.stretches else 0
         breaks = 0
-        if links:
-            merged = merge_links(links)
-            for run in merged.runs:
-                breaks += self._join(second, run, merged.breaks)
-            self._open_and_close(second, merged, highest)
-        gaps += self._settle(second) + self._bound()
-        lost += self._give_up(second)
-        return LinkFindings(len(lost), gaps, breaks, lost)
+        merged = merge_links(links)
+        for run in merged.runs:
+            breaks += self._join(second, run, merged.breaks)
+        self._open_and_close(second, merged, highest)
+        gaps_now, lost_now = self._let_pass(second)
+        lost += lost_now
+        return LinkFindings(len(lost), gaps + gaps_now, breaks, lost)
 
     def due(self) -> int | None:
         """Return the next second at which time alone changes something: `apply(second, [])` then. None: never."""
         moments = [stretch.since + GAP_SETTLES_S for stretch in self.stretches[1:]]
-        for began in self.open_calls.values():
-            moments.append(began + LOST_AFTER_S)
+        for call in self.open_calls.values():
+            moments.append(call.second + LOST_AFTER_S)
             break
         return min(moments, default=None)
 
+    def _let_pass(self, second: int) -> tuple[int, list[str]]:
+        """Let time pass to the end of `second`; return how many events are missing, and which calls are lost."""
+        gaps = self._settle(second) if len(self.stretches) > 1 else 0
+        return gaps, self._give_up(second) if self.open_calls else []
+
     def _open_and_close(self, second: int, links: Links, highest: int) -> None:
         calls = self.open_calls
+        if links.runs and links.runs[0].first <= highest:
+            self._close_again(links)
         for call_id, seq in links.opened.items():
             if seq > highest and len(calls) < MAX_OPEN_CALLS:
-                calls[call_id] = second
+                calls[call_id] = OpenCall(second, seq)
         for call_id in links.closed:
             calls.pop(call_id, None)
 
+    def _close_again(self, links: Links) -> None:
+        """Close what was begun before, and in `links` once more, together with its end: nothing is said of it there."""
+        for call_id, call in list(self.open_calls.items()):
+            if call_id not in links.opened and any(run.first <= call.seq <= run.last for run in links.runs):
+                del self.open_calls[call_id]
+
     def _give_up(self, second: int) -> list[str]:
         lost = []
-        for call_id, began in self.open_calls.items():
-            if began + LOST_AFTER_S > second:
+        for call_id, call in self.open_calls.items():
+            if call.second + LOST_AFTER_S > second:
                 break
             lost.append(call_id)
         for call_id in lost:
@@ -215,6 +238,8 @@ class ProducerState(msgspec.Struct, array_like=True):
     def _join(self, second: int, run: Run, breaks: list[int]) -> int:
         """Take in a run; return how many of the places where it meets itself and others do not fit."""
         stretches = self.stretches
+        if stretches and run.first == stretches[-1].last + 1:
+            return self._extend(run, breaks)
         begin = len(stretches)
         while begin and stretches[begin - 1].last >= run.first - 1:
             begin -= 1
@@ -232,16 +257,21 @@ class ProducerState(msgspec.Struct, array_like=True):
         stretches[begin:end] = [_unite(since, [run, *met])]
         return broken
 
+    def _extend(self, run: Run, breaks: list[int]) -> int:
+        """Take in a run that begins where everything known ends: what `_join` does, for nearly all runs."""
+        top = self.stretches[-1]
+        broken = int(top.last_hash != run.before)
+        if breaks:
+            broken += sum(run.first < number <= run.last for number in breaks)
+        top.last, top.last_hash = run.last, run.last_hash
+        return broken
+
     def _settle(self, second: int) -> int:
-        """Close the holes that nobody filled in time; return how many events are missing in them."""
+        """Close the holes that nobody filled in time, and those too many; return how many events are missing."""
         missing = 0
         for index in range(len(self.stretches) - 1, 0, -1):
             if self.stretches[index].since + GAP_SETTLES_S <= second:
                 missing += self._close_hole(index)
-        return missing
-
-    def _bound(self) -> int:
-        missing = 0
         while len(self.stretches) > MAX_STRETCHES:
             missing += self._close_hole(1)
         return missing

@@ -207,6 +207,14 @@ def test_a_call_that_ends_too_late_is_lost_whether_or_not_time_was_let_pass_befo
     assert add_up(findings) == (0, 0, {"a"})
 
 
+def test_a_call_that_ends_while_its_begin_is_sent_again_is_not_lost() -> None:
+    state = ProducerState()
+    begun = make_record(1, "a")
+    state.apply(100, [tally([begun])])
+    state.apply(101, [tally([begun, make_record(2, "a", done=True)])])
+    assert state.due() is None
+
+
 def test_a_call_that_ends_in_the_last_second_is_not_lost() -> None:
     state = ProducerState()
     state.apply(100, [tally([make_record(1, "a")])])
@@ -227,8 +235,8 @@ def test_of_too_many_holes_the_oldest_are_gaps_at_once() -> None:
 
 def test_only_so_many_calls_are_waited_for() -> None:
     state = ProducerState()
-    opened = {f"call-{number}": number for number in range(1, MAX_OPEN_CALLS + 10)}
-    state.apply(100, [Links([], [], opened, [])])
+    begun = [make_record(number, f"call-{number}") for number in range(1, MAX_OPEN_CALLS + 10)]
+    state.apply(100, [tally(begun)])
     assert len(state.open_calls) == MAX_OPEN_CALLS
 
 
