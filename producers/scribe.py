@@ -12,15 +12,21 @@ from tokentrail.producers.guard import guarded
 from tokentrail.producers.process_end import flush_when_child_ends
 from tokentrail.producers.suppression import recording
 
-GROUP_S: Final = 0.004
-"""How long work may gather before it is done and committed; with the work itself well below 10 ms."""
+GROUP_S: Final = 0.003
+"""From the beginning of one group to that of the next: with the work, and a turn of the interpreter waited for, what is
+put is committed within 10 ms."""
+_WORK_S: Final = 0.002
+"""What has been worked on for so long is committed before the next job is begun."""
+_YIELD_S: Final = 0.0002
 EXIT_DEADLINE_S: Final = 2.0
 FORK_WAIT_S: Final = 5.0
 """A group takes milliseconds, the first one some 0.1 s for its imports; who holds what it waits for goes on."""
+_START_AGAIN_S: Final = 1.0
+"""How soon a thread is asked for again from a system that had none to give."""
 _LAST_JOB_S: Final = 5.0
 _LARGE_BYTES: Final = 8_192
 """Jobs that hold less are bounded by their number alone: counting them would cost every call a lock."""
-_LINGER_ROUNDS: Final = 25
+_LINGER_ROUNDS: Final = 33
 """Rounds without work before the thread goes to sleep: what wakes it costs the caller more than a look costs it."""
 _WORKING: Final = guarded("recording a call")
 _COMMITTING: Final = guarded("committing records")
@@ -36,7 +42,7 @@ class Scribe:
     called once, in the same thread. So is `beat` every `beat_s` seconds, until it returns False and from the next job
     on again. The thread starts with the first job and sleeps while there is none. A forked child starts afresh and does
     nothing of its parent's; a fork waits for the group that is being worked on. What is put after `close`, as by
-    finalizers of a program that ends, is done on the spot.
+    finalizers of a program that ends, is done on the spot; so is what is put while the system has no thread to give.
     """
 
     def __init__(
@@ -82,7 +88,7 @@ class Scribe:
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything put so far is done and committed. False: time is up, or the commit failed."""
-        if threading.current_thread() is self._thread:
+        if threading.current_thread() is self._thread or threading.get_ident() == self._worker:
             return False
         done = threading.Event()
         results: list[bool] = []
@@ -97,7 +103,7 @@ class Scribe:
 
     def flush_what_waits(self) -> None:
         """Flush if anything waits; where the process ends without further notice."""
-        if self._jobs or self._busy:
+        if self._jobs or self._worker:
             self.flush(EXIT_DEADLINE_S)
 
     def close(self, timeout_s: float = EXIT_DEADLINE_S) -> bool:
@@ -122,12 +128,15 @@ class Scribe:
 
     def _hold(self) -> None:
         """Let the group end that is being worked on: it may be importing, and a child would have half a module."""
-        self._held = self._working.acquire(timeout=FORK_WAIT_S)
+        self._forking.add(threading.get_ident())
+        self._working.acquire(timeout=FORK_WAIT_S)
 
     def _let_go(self) -> None:
-        if self._held:
-            self._held = False
+        self._forking.discard(threading.get_ident())
+        try:  # noqa: SIM105 - `suppress` is an import that the host's start need not wait for
             self._working.release()
+        except RuntimeError:  # this thread did not have it in time; only who has it can release it
+            pass
 
     def _begin(self) -> None:
         self.dropped: Counter[str] = Counter()
@@ -141,22 +150,22 @@ class Scribe:
         self._held_bytes = 0
         self._starting = threading.RLock()
         self._working = threading.RLock()
-        self._held = False
+        self._forking: set[int] = set()
         self._thread: threading.Thread | None = None
         self._asleep = True
-        self._busy = False
+        self._worker = 0
+        self._start_again_s = float("-inf")
+        self._flushes_when_child_ends = False
         self._beating = True
         self._next_beat_s = time.monotonic() + self._beat_s
         self._stopping = False
         self._closed = False
 
     def _wake(self) -> None:
-        if self._closed:
+        if not self._closed and (self._thread is not None or self._start()):
+            self._ring()
+        else:
             self._work()
-            return
-        if self._thread is None:
-            self._start()
-        self._ring()
 
     def _ring(self) -> None:
         try:  # noqa: SIM105 - on the way of calls, and `suppress` takes five times as long
@@ -175,38 +184,50 @@ class Scribe:
 
         return run
 
-    def _start(self) -> None:
+    def _start(self) -> bool:
+        """Return whether there is a thread now."""
         with self._starting:
             if self._thread is not None:
-                return
-            flush_when_child_ends(self.flush_what_waits)
+                return True
+            if time.monotonic() < self._start_again_s:
+                return False
+            if not self._flushes_when_child_ends:
+                self._flushes_when_child_ends = True
+                flush_when_child_ends(self.flush_what_waits)
             thread = threading.Thread(target=self._run, name="tokentrail-scribe", daemon=True)
             self._thread = thread
             try:
                 thread.start()
             except RuntimeError:  # the interpreter is ending, or the system has no thread to give
                 self._thread = None
-                self._work()
+                self._start_again_s = time.monotonic() + _START_AGAIN_S
+                return False
+            return True
 
     def _run(self) -> None:
         recording.set(True)  # in this thread: what an outlet itself asks a provider would be recorded for ever
         idle_rounds = 0
         while not (self._closed or self._stopping):
-            if time.monotonic() >= self._next_beat_s:
+            began_s = time.monotonic()
+            if began_s >= self._next_beat_s:
                 self._do_beat()
             if self._jobs:
                 self._asleep = False
-                try:
-                    self._work()
-                except SystemExit:  # of a callback; the thread is not its to end
-                    _WORKING.note(RuntimeError("SystemExit"))
+                self._work(began_s + _WORK_S)
                 idle_rounds = 0
             elif idle_rounds < _LINGER_ROUNDS:
                 idle_rounds += 1
             else:
                 self._sleep()
                 idle_rounds = 0
-            time.sleep(GROUP_S)
+                began_s = time.monotonic()
+            self._pause(began_s)
+
+    def _pause(self, began_s: float) -> None:
+        """Let jobs gather, unless the round has taken so long that they have, and no fork waits for its turn."""
+        took_s = time.monotonic() - began_s
+        if took_s < _WORK_S or not self._jobs or self._forking:
+            time.sleep(max(_YIELD_S, GROUP_S - took_s))
 
     def _do_beat(self) -> None:
         self._next_beat_s = time.monotonic() + self._beat_s
@@ -221,19 +242,19 @@ class Scribe:
             self._bell.acquire(timeout=max(0.0, self._next_beat_s - time.monotonic()) if self._beating else -1)
         self._asleep = self._closed
 
-    def _work(self) -> None:
+    def _work(self, until_s: float = float("inf")) -> None:
         with self._working:  # after the end, threads that are still there work for themselves
-            if self._busy:  # a finalizer or a signal handler in the middle of a group: its jobs come behind that
+            if self._worker:  # a finalizer or a signal handler in the middle of a group: its jobs come behind that
                 return
-            self._busy = True
+            self._worker = threading.get_ident()
             try:
-                self._do_group()
+                self._do_group(until_s)
                 while self._closed and self._jobs:
-                    self._do_group()
+                    self._do_group(until_s)
             finally:
-                self._busy = False
+                self._worker = 0
 
-    def _do_group(self) -> None:
+    def _do_group(self, until_s: float) -> None:
         jobs = self._jobs
         self._beating = True
         while jobs and not self._stopping:
@@ -241,8 +262,13 @@ class Scribe:
                 job = jobs.popleft()
             except IndexError:
                 break
-            with _WORKING:
-                job()
+            try:
+                with _WORKING:
+                    job()
+            except SystemExit:  # of a callback; the thread is not its to end
+                _WORKING.note(RuntimeError("SystemExit"))
+            if time.monotonic() >= until_s:
+                break
         committed = False
         with _COMMITTING:
             committed = self._commit()

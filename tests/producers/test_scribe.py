@@ -124,6 +124,119 @@ def test_a_finalizer_that_puts_a_job_while_one_is_put_waits_for_nothing(tmp_path
     assert (ended.returncode, ended.stdout.split(), ended.stderr) == (0, [b"finalized", b"put"], b"")
 
 
+def test_a_group_that_takes_long_is_committed_before_all_of_it_is_done() -> None:
+    log: list[str] = []
+    work = threading.Event()  # never set
+
+    def commit() -> bool:
+        log.append("commit")
+        return True
+
+    scribe = Scribe(commit)
+    scribe.put(lambda: work.wait(0.05))
+    for _ in range(5):
+        scribe.put(lambda: log.append("job"))
+        scribe.put(lambda: work.wait(0.005))
+
+    assert scribe.flush(10)
+    done = "".join(entry[0] for entry in log)
+    assert done.count("j") == 5
+    assert "jj" not in done
+
+
+def no_thread(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let the system have no thread to give; return a list that grows with each that is asked for."""
+    asked: list[int] = []
+
+    def refuse(_thread: threading.Thread) -> None:
+        asked.append(1)
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    return asked
+
+
+def test_where_there_is_no_thread_jobs_are_done_and_committed_by_who_puts_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = no_thread(monkeypatch)
+    log: list[str] = []
+
+    def commit() -> bool:
+        log.append("commit")
+        return True
+
+    scribe = Scribe(commit)
+
+    for number in range(100):
+        assert scribe.put(partial(log.append, str(number)))
+
+    assert log == [entry for number in range(100) for entry in (str(number), "commit")]
+    assert len(asked) < 10
+    assert scribe.flush(10)
+    assert scribe.close(10)
+
+
+def test_where_there_was_no_thread_one_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[int | None] = []
+    scribe = Scribe()
+    with monkeypatch.context() as meanwhile:
+        no_thread(meanwhile)
+        scribe.put(lambda: done.append(threading.get_ident()))
+    scribe._start_again_s = 0.0
+
+    scribe.put(lambda: done.append(threading.get_ident()))
+
+    assert scribe.flush(10)
+    assert scribe._thread is not None
+    assert done == [threading.get_ident(), scribe._thread.ident]
+
+
+def test_a_callback_that_exits_ends_neither_the_caller_nor_the_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_thread(monkeypatch)
+    done: list[str] = []
+
+    def commit() -> bool:
+        done.append("commit")
+        return True
+
+    scribe = Scribe(commit)
+
+    scribe.put(sys.exit)
+
+    assert done == ["commit"]
+
+
+def test_a_job_that_flushes_where_there_is_no_thread_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    no_thread(monkeypatch)
+    flushed: list[bool] = []
+    scribe = Scribe()
+
+    scribe.put(lambda: flushed.append(scribe.flush(60)))
+
+    assert flushed == [False]
+
+
+def test_of_two_forks_at_once_the_one_that_waits_in_vain_does_not_keep_the_other_from_letting_go(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tokentrail.producers.scribe.FORK_WAIT_S", 0.01)
+    scribe = Scribe()
+    scribe._hold()
+
+    def fork_in_vain() -> None:
+        scribe._hold()
+        scribe._let_go()
+
+    other = threading.Thread(target=fork_in_vain)
+    other.start()
+    other.join()
+    scribe._let_go()
+
+    done = threading.Event()
+    scribe.put(done.set)
+
+    assert done.wait(10)
+
+
 def test_after_the_end_jobs_are_done_on_the_spot() -> None:
     done: list[str] = []
     scribe = Scribe()
