@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tokentrail.producers.scribe import Scribe
 
 _DESCRIBING: Final = guarded("describing an answer")
+_rehearsed = False
 
 
 class Capture:
@@ -44,7 +45,7 @@ class Capture:
 
     def warm_up(self) -> None:
         """Have the scribe import what the first call needs, so that it is recorded as soon as any other."""
-        self._find_scribe().put(self._prepare)
+        self._find_scribe().put(self._warm_up)
 
     def begin(self, method: str, host: str, port: int | None, target: bytes, headers: Any, body: Any) -> Exchange:  # noqa: PLR0913, PLR0917 - as a request line has them
         """Record that a request is about to leave, and return its exchange."""
@@ -71,12 +72,18 @@ class Capture:
         if held_bytes:  # there may be room for the event without what was said
             scribe.put(partial(write, exchange))
 
+    def _warm_up(self) -> None:
+        global _rehearsed  # noqa: PLW0603 - what is imported is a fact about the process
+        describer = self._prepare()
+        if not _rehearsed:
+            from tokentrail.producers.rehearsal import rehearse
+
+            _rehearsed = True
+            rehearse(describer)
+
     def _prepare(self) -> Describer:
         if self._describer is None:  # in the scribe's thread, where no call waits: this brings the wire formats with it
-            from tokentrail.producers.scrubbing import holds_secret
-
             self._describer = self._make_describer()
-            holds_secret(b"", ())
         return self._describer
 
     def _write_start(self, exchange: Exchange) -> bool:

@@ -141,6 +141,8 @@ def install(  # noqa: PLR0913 - keywords only
     unknown = [name for name in libraries if name not in _PATCHES]
     if unknown:
         raise SettingsError(f"libraries names {unknown[0]!r}; there are {', '.join(_PATCHES)}.")
+    import wrapt  # noqa: F401 - before the scribe begins to import: two threads at it take longer than one by one
+
     made = capture(
         service=service, environment=environment, relays=relays, content=content, recorder=recorder, **labels
     )

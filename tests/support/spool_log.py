@@ -30,6 +30,7 @@ def read_whole_chains(root: Path) -> list[dict[str, Any]]:
             assert (event["producer_seq"], event["prev_hash"]) == (number, before)
             before = sha256(value).hexdigest()
             events.append(event)
+    assert len({event["event_id"] for event in events}) == len(events)
     return events
 
 

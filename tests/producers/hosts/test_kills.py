@@ -1,0 +1,183 @@
+"""SIGKILL at any moment: what was accepted 10 ms earlier is in the spool, once, in order."""
+
+import random
+import signal
+import struct
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from host_program import HEAD, host_environ, keep_figures
+from spool_log import read_whole_chains
+
+COMMITTED_WITHIN_MS = 10.0
+BEAT_S = 0.003
+"""As often as the scribe commits."""
+KILLED = """
+import mmap, struct
+from tokentrail.producers import scribe as scribes
+from tokentrail.producers.trail import default_scribe
+scribes.GROUP_S = GROUP_S or scribes.GROUP_S
+default_scribe().flush(20)  # what it imports at the start is there
+
+# Pages of a shared file outlive the process, and to note a moment in them takes no system call.
+with open("accepted", "w+b") as file:
+    file.truncate(1 << 20)
+    accepted = mmap.mmap(file.fileno(), 1 << 20)
+put, count = scribes.Scribe.put, 0
+
+def put_and_note(scribe, job, held_bytes=0):
+    global count
+    struct.pack_into("<q", accepted, 8 * count, time.monotonic_ns())
+    count += 1
+    return put(scribe, job, held_bytes)
+
+def beat():  # the least that any thread of this process needs to bring something to the disk
+    file = os.open("beats", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    while True:
+        os.write(file, struct.pack("<q", time.monotonic_ns()))
+        time.sleep(BEAT_S)
+
+scribes.Scribe.put = put_and_note
+threading.Thread(target=beat, daemon=True).start()
+os.write(1, b"begun")
+number = 0
+while True:
+    ask(f"call-{number}")
+    number += 1
+"""
+
+
+class Kill(NamedTuple):
+    """What a killed program has left. Milliseconds before the kill."""
+
+    accepted: int
+    kept: int
+    missing_ms: float
+    """Age of the oldest event that is missing; 0 if none is."""
+    stalled_ms: float
+    """For how long of this a bare thread of the same process did not come to its turn."""
+    beat_ms: float
+    """Age of the last beat of that thread."""
+
+    @property
+    def late_ms(self) -> float:
+        """How long the oldest missing event had waited while the process could run."""
+        return self.missing_ms - self.stalled_ms
+
+
+def kill_at_a_random_moment(
+    chance: random.Random, provider_url: str, folder: Path, group_s: float | None = None
+) -> Kill:
+    """Kill a program that makes calls."""
+    program = folder / "program.py"
+    program.write_text(HEAD + KILLED.replace("BEAT_S", str(BEAT_S)).replace("GROUP_S or", f"{group_s} or"))
+    command, environ = [sys.executable, str(program)], host_environ(provider_url, folder)
+    with subprocess.Popen(
+        command, env=environ, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.read(5)
+        time.sleep(chance.uniform(0, 0.6))  # the random moment
+        killed_ns = time.monotonic_ns()
+        process.send_signal(signal.SIGKILL)
+    return examine(folder, killed_ns)
+
+
+def examine(folder: Path, killed_ns: int) -> Kill:
+    """Compare what was accepted with what is in the spool; its chains are whole, and nothing is in it twice."""
+    accepted = [moment for moment in moments((folder / "accepted").read_bytes()) if 0 < moment < killed_ns]
+    beats = [*moments((folder / "beats").read_bytes()), killed_ns]
+    kept = len(read_whole_chains(folder / "spool"))
+    missing = accepted[kept:]
+    return Kill(
+        accepted=len(accepted),
+        kept=kept,
+        missing_ms=(killed_ns - missing[0]) / 1e6 if missing else 0.0,
+        stalled_ms=stalled_ns(beats, missing[0]) / 1e6 if missing else 0.0,
+        beat_ms=(killed_ns - beats[-2]) / 1e6,
+    )
+
+
+def moments(encoded: bytes) -> list[int]:
+    return [moment for (moment,) in struct.iter_unpack("<q", encoded[: len(encoded) // 8 * 8])]
+
+
+def stalled_ns(beats: list[int], since_ns: int) -> int:
+    """Return by how much the beats since then were late, together."""
+    late = 0
+    for one, following in pairwise(beats):
+        if following > since_ns:
+            late += max(0, min(following - one - int(BEAT_S * 1e9), following - max(one, since_ns)))
+    return late
+
+
+def test_of_a_stall_counts_what_falls_into_the_time_that_is_looked_at() -> None:
+    ms = 1_000_000
+    beats = [0, 3 * ms, 13 * ms, 16 * ms, 26 * ms]
+
+    assert stalled_ns(beats, 0) == 14 * ms
+    assert stalled_ns(beats, 10 * ms) == 10 * ms
+    assert stalled_ns(beats, 25 * ms) == 1 * ms
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kill_9_loses_nothing_older_than_a_group_commit(seed: int, provider_url: str, tmp_path: Path) -> None:
+    kill = kill_at_a_random_moment(random.Random(seed), provider_url, tmp_path)
+
+    # Far more than the 10 ms it takes: other tests may have the processors. `make soak` looks at the 10 ms.
+    assert kill.missing_ms < 500
+    assert kill.kept > 0
+
+
+def test_a_commit_that_comes_late_is_found(provider_url: str, tmp_path: Path) -> None:
+    chance = random.Random(1)
+    late = False
+    for number in range(20):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        kill = kill_at_a_random_moment(chance, provider_url, folder, group_s=0.05)
+        late = late or kill.late_ms > COMMITTED_WITHIN_MS
+        if late:
+            break
+    assert late
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_kill_9_five_hundred_times(provider_url: str, tmp_path: Path) -> None:
+    chance = random.Random(500)
+    began_s = time.monotonic()
+    kills = []
+    for number in range(500):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        kills.append(kill_at_a_random_moment(chance, provider_url, folder))
+    figures = summary(kills)
+    keep_figures("kill -9", {**figures, "seconds": round(time.monotonic() - began_s)})
+
+    assert max(kill.late_ms for kill in kills) <= COMMITTED_WITHIN_MS, figures
+    # A scribe that kept the interpreter to itself would make the bare thread late as well.
+    assert figures["missing_after_10_ms"] <= figures["bare_thread_after_10_ms"] + len(kills) // 100, figures
+
+
+def summary(kills: list[Kill]) -> dict[str, float]:
+    """Return the figures of a campaign."""
+    missing = sorted(kill.missing_ms for kill in kills)
+    return {
+        "kills": len(kills),
+        "events_accepted": sum(kill.accepted for kill in kills),
+        "events_kept": sum(kill.kept for kill in kills),
+        "doubled": 0,
+        "oldest_missing_ms_p50": round(missing[len(missing) // 2], 1),
+        "oldest_missing_ms_p99": round(missing[len(missing) * 99 // 100], 1),
+        "oldest_missing_ms_max": round(missing[-1], 1),
+        "missing_after_10_ms": sum(kill.missing_ms > COMMITTED_WITHIN_MS for kill in kills),
+        "missing_after_10_ms_without_stalls": sum(kill.late_ms > COMMITTED_WITHIN_MS for kill in kills),
+        "bare_thread_after_10_ms": sum(kill.beat_ms > COMMITTED_WITHIN_MS for kill in kills),
+        "bare_thread_ms_max": round(max(kill.beat_ms for kill in kills), 1),
+    }
