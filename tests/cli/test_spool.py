@@ -1,6 +1,7 @@
 """`tokentrail spool` as a user types it."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,7 +76,10 @@ def test_a_broker_that_is_away_costs_nothing_but_time(settings: Settings, tmp_pa
     root = tmp_path / "spool"
     leave_calls(settings, root, 3)
     environ = worker_environ(settings)
-    failed = spool(environ, "ship", str(root), "--timeout", "7")
+    failed = spool(environ, "ship", str(root), "--timeout", "3")
     assert failed.returncode == 1
-    assert "did not take all" in failed.stderr
+    waiting, _, gave_up = failed.stderr.partition("\n")
+    assert re.match(rf"Waiting for Kafka at {settings.kafka} to take what is in {root}; giving up at \d\d:", waiting)
+    assert gave_up.startswith("tokentrail: Kafka at")
+    assert "did not take all" in gave_up
     assert [entry["records"] for entry in json.loads(spool(environ, "list", str(root), "--json").stdout)] == [3]

@@ -3,7 +3,10 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
+from threading import Timer
+from typing import Final
 
 import msgspec
 
@@ -11,6 +14,9 @@ from tokentrail.errors import SettingsError
 from tokentrail.producers.spool.directory import default_root
 from tokentrail.producers.spool.hand_shipping import Shipped, Waiting, list_waiting, ship_spool
 from tokentrail.settings import Settings, current_settings
+
+_PATIENCE_S: Final = 1.0
+"""Whoever waits longer without a word wants to know for what."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,7 +40,21 @@ def _ship(path: Path, settings: Settings, options: argparse.Namespace) -> int:
     if not settings.kafka_configured:
         raise SettingsError("No Kafka is configured to ship to: set TOKENTRAIL_KAFKA.")
     silent = options.json or not sys.stderr.isatty()
-    done = ship_spool(path, settings, timeout_s=options.timeout, tell=_ignore if silent else _tell)
+    until = datetime.now().astimezone() + timedelta(seconds=options.timeout)
+    waits = f"Waiting for Kafka at {settings.kafka} to take what is in {path}; giving up at {until:%H:%M:%S}."
+    patience = Timer(_PATIENCE_S, _tell, (waits,))
+    patience.daemon = True
+
+    def tell(sentence: str) -> None:
+        patience.cancel()
+        if not silent:
+            _tell(sentence)
+
+    patience.start()
+    try:
+        done = ship_spool(path, settings, timeout_s=options.timeout, tell=tell)
+    finally:
+        patience.cancel()
     _print(done if options.json else _sentences(done))
     return 1 if done.meant_elsewhere else 0
 
@@ -84,7 +104,4 @@ def _sentences(done: Shipped) -> str:
 
 def _tell(sentence: str) -> None:
     sys.stderr.write(sentence + "\n")
-
-
-def _ignore(_sentence: str) -> None:
-    return None
+    sys.stderr.flush()
