@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from tokentrail.schemas.alert_controls import Acknowledgement, Silence
 from tokentrail.schemas.alerts import Alert
 from tokentrail.schemas.dead_letters import DeadLetter
 from tokentrail.schemas.events import CallCompleted, CallStarted, ProducerStats, Watermark
@@ -22,6 +23,8 @@ DOCUMENTS: Final[dict[str, Any]] = {
     "producer.stats": ProducerStats,
     "llm.slices.frame": SliceFrame,
     "llm.alert": Alert,
+    "llm.alert-controls.acknowledgement": Acknowledgement,
+    "llm.alert-controls.silence": Silence,
     "llm.dead-letter": DeadLetter,
     "rule-file": RuleFile,
 }

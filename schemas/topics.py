@@ -43,6 +43,13 @@ ALERTS: Final = Topic(
     config={"message.timestamp.type": "LogAppendTime", "retention.ms": str(30 * _DAY_MS)},
     purpose="state changes of alerts; keyed by alert",
 )
+ALERT_CONTROLS: Final = Topic(
+    name="llm.alert-controls",
+    # One: whoever reads it has all of it, in one order, and one writer of the ledger holds all alerts with it.
+    partitions=1,
+    config={"message.timestamp.type": "LogAppendTime", "cleanup.policy": "compact"},
+    purpose="acknowledgements and silences; keyed by control",
+)
 DEAD_LETTERS: Final = Topic(
     name="llm.dead-letters",
     partitions=1,
@@ -61,4 +68,4 @@ WATCH_STATE: Final = Topic(
     config={"cleanup.policy": "compact", "max.message.bytes": str(4 * _MIB)},
     purpose="what watch remembers of each entity: the changelog of its Faust table",
 )
-TOPICS: Final = (CALLS, SLICES, ALERTS, DEAD_LETTERS, HEALTH, WATCH_STATE)
+TOPICS: Final = (CALLS, SLICES, ALERTS, ALERT_CONTROLS, DEAD_LETTERS, HEALTH, WATCH_STATE)
