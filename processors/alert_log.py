@@ -1,15 +1,12 @@
 """The alert log: reads back what `llm.alerts` holds."""
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
-from tokentrail.errors import BrokerError
-from tokentrail.kafka_security import kafka_options
+from tokentrail.processors.whole_topics import open_topics
 from tokentrail.schemas import topics
 from tokentrail.schemas.alerts import Alert, decode_alert
 from tokentrail.settings import Settings
@@ -26,10 +23,10 @@ async def read_alerts(settings: Settings, since_ms: int) -> list[AlertRecord]:
     """Read what was appended since a moment of wall clock, up to the topic's present end; oldest first.
 
     Raises:
-        BrokerError: the broker does not answer, or the topic is not there.
+        BrokerError: the broker does not answer or refuses, or the topic is not there.
     """
     found: list[AlertRecord] = []
-    async with _open(settings) as (consumer, partitions):
+    async with open_topics(settings, [topics.ALERTS.name]) as (consumer, partitions):
         ends = await consumer.end_offsets(partitions)
         wanted = await _seek(consumer, partitions, since_ms, ends)
         while wanted:
@@ -44,33 +41,14 @@ async def follow_alerts(settings: Settings, since_ms: int) -> AsyncIterator[Aler
     """Yield what was appended since a moment, then what comes, for ever; in arrival order of each partition.
 
     Raises:
-        BrokerError: the broker does not answer, or the topic is not there.
+        BrokerError: the broker does not answer or refuses, or the topic is not there.
     """
-    async with _open(settings) as (consumer, partitions):
+    async with open_topics(settings, [topics.ALERTS.name]) as (consumer, partitions):
         await _seek(consumer, partitions, since_ms, await consumer.end_offsets(partitions))
         while True:
             for records in (await consumer.getmany(timeout_ms=1000)).values():
                 for record in _decode(records):
                     yield record
-
-
-@asynccontextmanager
-async def _open(settings: Settings) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
-    topic = settings.topic(topics.ALERTS.name)
-    consumer = AIOKafkaConsumer(**kafka_options(settings), enable_auto_commit=False)
-    try:
-        await consumer.start()
-        await consumer._client._wait_on_metadata(topic)  # noqa: SLF001 - nothing else asks without a subscription
-        partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
-        consumer.assign(partitions)
-        yield consumer, partitions
-    except KafkaError as error:
-        raise BrokerError(
-            f"The topic {topic} cannot be read from Kafka at {settings.kafka} ({error}); "
-            "check TOKENTRAIL_KAFKA, and that `tokentrail topics` has been run."
-        ) from error
-    finally:
-        await consumer.stop()
 
 
 async def _seek(

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tokentrail.errors import TokentrailError
+    from tokentrail.processors.alert_feed import alerts, watch_alerts
+    from tokentrail.processors.alert_marks import DeliveredAlert
     from tokentrail.producers.audited import audited, call, current_call
     from tokentrail.producers.context import context
     from tokentrail.producers.httpx_client import async_httpx_client, httpx_client
@@ -18,11 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ASGIMiddleware",
+    "DeliveredAlert",
     "Retries",
     "TokentrailError",
     "WSGIMiddleware",
     "__version__",
     "add_outlets",
+    "alerts",
     "async_httpx_client",
     "audited",
     "call",
@@ -35,12 +39,16 @@ __all__ = [
     "retrying",
     "stats",
     "uninstall",
+    "watch_alerts",
 ]
 
 __version__ = "0.1.0"
 
 _HOME = {
     "TokentrailError": "tokentrail.errors",
+    "DeliveredAlert": "tokentrail.processors.alert_marks",
+    "alerts": "tokentrail.processors.alert_feed",
+    "watch_alerts": "tokentrail.processors.alert_feed",
     "ASGIMiddleware": "tokentrail.producers.middleware.asgi",
     "WSGIMiddleware": "tokentrail.producers.middleware.wsgi",
     "Retries": "tokentrail.producers.retry",
