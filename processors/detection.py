@@ -148,13 +148,17 @@ def needs_baseline(rule: Rule) -> bool:
 def follows_week(rule: Rule) -> bool:
     """Whether a rule's baseline must know the hours of the week."""
     condition = rule.condition
+    if isinstance(condition, Threshold):
+        return condition.baseline is not None and is_amount(rule.metric)
     return isinstance(condition, Seasonal | Absence) or (isinstance(condition, RatioToBaseline) and condition.seasonal)
 
 
 def _judge_threshold(case: _Case, condition: Threshold) -> Verdict:
     if condition.baseline is None:
         return case.above(condition.above, None)
-    usual = case.baseline.usual(case.second, case.rule.learning_s, seasonal=False) if case.baseline else None
+    rule, known = case.rule, case.baseline
+    # A ratio has no rhythm worth learning: a bad hour last week must not excuse this one.
+    usual = known.usual(case.second, rule.learning_s, seasonal=is_amount(rule.metric)) if known else None
     if usual is None:
         return case.above(condition.above, None)
     return case.above(condition.above + max(0.0, usual.centre - condition.baseline), usual.centre)

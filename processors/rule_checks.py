@@ -82,10 +82,8 @@ def _check_metric(rule: Rule) -> Iterator[Finding]:
         yield from _want_threshold(rule)
     if metric == "context_growth_tokens" and any("session_id" not in fields for fields in entities):
         yield "by", "context grows within a session; each element must be or contain session_id"
-    if metric in _NEW:
-        yield from _want_threshold(rule)
-        if rule.learning_s == 0:
-            yield "learning_s", f"with 0 everything counts as new; {metric} wants time to learn what is known"
+    if metric in _NEW and rule.learning_s == 0:
+        yield "learning_s", f"with 0 everything counts as new; {metric} wants time to learn what is known"
     counted = {**_NEW, **_DISTINCT}.get(metric)
     if counted and any(counted in fields for fields in entities):
         yield "by", f"{metric} of one {counted} is 1 at most; take {counted} out"
