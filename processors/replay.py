@@ -3,10 +3,12 @@
 The alerts are those that live detection raises over the same records under the same rules, from the first record on.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from tokentrail.processors.call_cost import CostMeter
+from tokentrail.processors.replay_parts import CountedEntities, add_counts, join_spans
 from tokentrail.processors.slicing import ClosedSlices, EventBatch, PartitionSlicer, RecordBatch, SlicerCounts
 from tokentrail.processors.tally_plan import plan_tallies
 from tokentrail.processors.watching import PartitionWatch
@@ -23,24 +25,28 @@ class Replay:
         plan = plan_tallies(rules)
         self._views = plan.frame_views
         self._slicers = {p: PartitionSlicer(p, plan, allowed_lateness_ms, cost) for p in partitions}
-        self._watch = PartitionWatch(rules, {})
+        self._entities = CountedEntities()
+        self._watch = PartitionWatch(rules, self._entities)
+        self._first_second = self._newest_second = -1
 
-    def run(self, batches: Iterable[RecordBatch | EventBatch], until: datetime | None = None) -> Iterator[Alert]:
-        """Yield the alerts' state changes, ordered by event time.
+    def run(
+        self, batches: Iterable[RecordBatch | EventBatch], until: datetime | None = None, *, to_end: bool = False
+    ) -> Iterator[Alert]:
+        """Yield the alerts' state changes, ordered by event time, then by dimension, filter, entity and rule.
 
-        With `until`, time goes on to there after the last record, so that what has calmed down is resolved.
+        With `until`, time goes on to there after the last record, so that what has calmed down is resolved; with
+        `to_end`, to the last second that a record counted in. Without either, seconds that may yet get records are not
+        judged.
         """
         for batch in batches:
             slicer = self._slicers[batch.partition]
-            if isinstance(batch, RecordBatch):
-                slicer.add(batch)
-            else:
-                slicer.add_events(batch)
+            outcome = slicer.add(batch) if isinstance(batch, RecordBatch) else slicer.add_events(batch)
+            self._newest_second = max(self._newest_second, outcome.newest_second or -1)
             closed = slicer.close()
             if closed is not None:
                 yield from self._observe(closed)
-        if until is not None:
-            through = int(until.timestamp()) - 1
+        if until is not None or to_end:
+            through = self._newest_second if until is None else int(until.timestamp()) - 1
             for slicer in self._slicers.values():
                 closed = slicer.close_through(through)
                 if closed is not None:
@@ -48,14 +54,23 @@ class Replay:
 
     def counts(self) -> SlicerCounts:
         """Return what happened to the records, over all partitions."""
-        total = SlicerCounts()
-        for slicer in self._slicers.values():
-            for name in SlicerCounts.__struct_fields__:
-                setattr(total, name, getattr(total, name) + getattr(slicer.counts, name))
-        return total
+        return add_counts(slicer.counts for slicer in self._slicers.values())
+
+    @property
+    def span_s(self) -> tuple[int, int] | None:
+        """The first and the last second in which a record counted; None if none did."""
+        return join_spans([(self._first_second, self._newest_second)])
+
+    @property
+    def entities(self) -> Counter[str]:
+        """How many entities each view has had; one that was forgotten and came again counts again."""
+        return self._entities.counts
 
     def _observe(self, closed: ClosedSlices) -> Iterator[Alert]:
+        if closed.slices and not 0 <= self._first_second <= closed.slices[0].second:
+            self._first_second = closed.slices[0].second
         self._watch.apply(
             closed.source_partition, len(self._slicers), closed.closed_through, self._views, closed.rows, closed.slices
         )
         yield from self._watch.advance()
+        self._watch.dirty.clear()

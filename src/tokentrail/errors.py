@@ -6,6 +6,7 @@ TokentrailError
 ├── PriceListError       a price file cannot be used
 ├── RedactionError       a text cannot be redacted and must not be kept
 ├── RecordingRefusedError  a call was not made, because it could not be recorded
+├── SourceError          a file or a stretch of the log that shall be read again cannot be
 ├── BrokerError          Kafka cannot be reached or refuses
 ├── EngineError          ClickHouse cannot be reached or refuses
 ├── LedgerError          the ledger's tables need a hand before they can be written to
@@ -42,6 +43,10 @@ class RedactionError(TokentrailError):
 
 class RecordingRefusedError(TokentrailError):
     """A call was not made: the delivery is `strict`, and the call could not be recorded."""
+
+
+class SourceError(TokentrailError):
+    """A file, or a stretch of the log, that shall be read again cannot be; names file and line."""
 
 
 class BrokerError(TokentrailError):

@@ -5,10 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from ledger_log import block_of, completed, encode
 
+from tokentrail.processors.event_range import EventRange
 from tokentrail.schemas.events import Watermark
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse import event_log
-from tokentrail.sinks.clickhouse.event_log import list_partitions, read_event_log
+from tokentrail.sinks.clickhouse.event_log import ArchiveLog
 from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables
 from tokentrail.sinks.clickhouse.migrations import migrate
 
@@ -27,20 +28,32 @@ def archive(settings: Settings) -> Settings:
     return settings
 
 
+def _log(settings: Settings, since_s: float, until_s: float) -> ArchiveLog:
+    return ArchiveLog(settings, EventRange(NOW - timedelta(seconds=since_s), NOW - timedelta(seconds=until_s)))
+
+
 def test_a_range_is_read_by_event_time_in_offset_order(archive: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(event_log, "STEP_ROWS", 7)
-    batches = list(read_event_log(archive, NOW - timedelta(seconds=25), NOW - timedelta(seconds=5)))
+    batches = list(_log(archive, 25, 5).read([0, 3]))
     for partition in (0, 3):
-        offsets = [offset for batch in batches if batch.kafka_partition == partition for offset in batch.offsets]
+        offsets = [offset for batch in batches if batch.partition == partition for offset in batch.offsets]
         assert offsets == list(range(105, 120))
     assert {payload for batch in batches for payload in batch.payloads} >= {
         completed(7, occurred_at=NOW - timedelta(seconds=23))
     }
-    assert all(abs(ms / 1000 - NOW.timestamp()) < 600 for batch in batches for ms in batch.appended_ms)
+    assert all(abs(ms / 1000 - NOW.timestamp()) < 600 for batch in batches for ms in batch.timestamps_ms)
+
+
+def test_only_the_partitions_that_were_asked_for_are_read(archive: Settings) -> None:
+    log = _log(archive, 25, 5)
+    assert log.fraction == 0
+    assert [(batch.partition, len(batch.offsets)) for batch in log.read([3])] == [(3, 15)]
+    assert log.fraction == 1
+    assert log.count_by_partition() == {0: 15, 3: 15}
 
 
 def test_watermarks_are_found_by_what_they_promise_and_rejected_records_never(archive: Settings) -> None:
-    batches = list(read_event_log(archive, NOW - timedelta(seconds=5), NOW))
-    assert [(batch.kafka_partition, batch.offsets) for batch in batches] == [(0, [121]), (3, [121])]
-    assert list_partitions(archive, NOW - timedelta(days=1), NOW) == [0, 3]
-    assert list_partitions(archive, NOW - timedelta(days=20000), NOW - timedelta(days=1)) == []
+    batches = _log(archive, 5, 0).read([0, 3])
+    assert [(batch.partition, batch.offsets) for batch in batches] == [(0, [121]), (3, [121])]
+    assert _log(archive, 86_400, 0).count_by_partition() == {0: 21, 3: 21}
+    assert _log(archive, 20_000 * 86_400, 86_400).count_by_partition() == {}

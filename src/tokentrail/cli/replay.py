@@ -1,82 +1,94 @@
-"""`tokentrail replay`: the alerts that rules would have raised over a stretch of the archive."""
+"""`tokentrail replay`: the alerts that rules would have raised over a stretch of the log."""
 
 import time
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tokentrail.cli.alerts import print_alert
-from tokentrail.cli.moments import parse_moment
+from tokentrail.cli.log_sources import Asked, open_stretch
 from tokentrail.cli.output import JsonFlag, err, print_json_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tokentrail.processors.replay import Replay
-    from tokentrail.processors.slicing import RecordBatch
-    from tokentrail.schemas.alerts import Alert
+    from tokentrail.cli.log_sources import Stretch
     from tokentrail.settings import Settings
 
 
-def replay(
-    since: Annotated[str, typer.Option("--from", help="From then: 90m, 24h, 7d ago, or an ISO time.")],
-    until: Annotated[str, typer.Option("--to", help="Up to then.")] = "0s",
-    rules: Annotated[Path | None, typer.Option(help="A rule file to try, in place of the active rules.")] = None,
-    warm_up: Annotated[str, typer.Option(help="Learn baselines for so long before --from.")] = "1h",
+_From = Annotated[
+    str | None,
+    typer.Option(
+        "--from", help="From then: 90m, 24h, 7d ago, or an ISO time; with --topic also @1200 or @0:1200,1:900."
+    ),
+]
+_To = Annotated[
+    str | None, typer.Option("--to", help="Up to then, or before these offsets; else now, or the end of the files.")
+]
+_Topic = Annotated[str | None, typer.Option(help="Read this topic, e.g. llm.calls, in place of the archive.")]
+_File = Annotated[
+    list[Path] | None,
+    typer.Option(help="Read this file of JSON lines (.gz, .zst too) in place of the archive; again for several."),
+]
+_Rules = Annotated[Path | None, typer.Option(help="A rule file to try, in place of the active rules.")]
+_WarmUp = Annotated[str, typer.Option(help="Learn baselines for so long before --from.")]
+_Against = Annotated[
+    str | None, typer.Option(help="Tell what differs from the `live` alerts, or from those of another rule file.")
+]
+_ToTopic = Annotated[str | None, typer.Option(help="Judge nothing: publish the records, as they were, to this topic.")]
+_Speed = Annotated[
+    float, typer.Option(min=0, help="With --to-topic: so many times as fast as it was; 0: as fast as it goes.")
+]
+_Yes = Annotated[bool, typer.Option("--yes", help="With --to-topic: to the topic of the live calls, too.")]
+_Processes = Annotated[
+    int, typer.Option(min=0, max=64, help="How many processes; 0: one for each core, where that is worth it.")
+]
+
+
+def replay(  # noqa: PLR0913, PLR0917 - the options of a command
+    since: _From = None,
+    until: _To = None,
+    topic: _Topic = None,
+    file: _File = None,
+    rules: _Rules = None,
+    warm_up: _WarmUp = "1h",
+    against: _Against = None,
+    to_topic: _ToTopic = None,
+    speed: _Speed = 0,
+    yes: _Yes = False,
+    processes: _Processes = 0,
     as_json: JsonFlag = False,
 ) -> None:
-    """Run rules over the archive with the same code as live detection, and print the alerts; nothing is written."""
+    """Run rules over a stretch of the log with the code of live detection, and print the alerts; nothing is written."""
     from tokentrail.settings import current_settings
 
     settings = current_settings()
-    begin, end = parse_moment(since), parse_moment(until)
-    if begin >= end:
-        raise typer.BadParameter("--from must be before --to.")
+    asked = Asked(since, until, warm_up, topic, file or [])
+    if to_topic is not None:
+        from tokentrail.cli.republish import republish
+
+        republish(settings, open_stretch(settings, asked, warm=False), to_topic, speed=speed, yes=yes)
+    elif against is not None:
+        from tokentrail.cli.replay_difference import tell_difference
+
+        tell_difference(settings, open_stretch(settings, asked), rules, against, processes, as_json=as_json)
+    else:
+        _tell(settings, open_stretch(settings, asked), rules, processes, as_json=as_json)
+
+
+def _tell(settings: "Settings", stretch: "Stretch", rules: Path | None, processes: int, *, as_json: bool) -> None:
+    from tokentrail.cli.replaying import Told, replay_stretch
+    from tokentrail.processors.rules import load_rules
+
     started = time.perf_counter()
-    told, records, late = 0, 0, 0
-    run = _Run(settings, rules, parse_moment(warm_up, now=begin), end)
-    for alert in run.alerts():
-        if alert.occurred_at < begin:
-            continue
-        told += 1
+    told, changes = Told(), 0
+    for alert in replay_stretch(settings, load_rules(rules or settings.rules), stretch, processes, told):
+        changes += 1
         if as_json:
             print_json_line(alert)
         else:
             print_alert(alert)
-    if run.replay is not None:
-        counts = run.replay.counts()
-        records, late = counts.records, counts.late
-    seconds = time.perf_counter() - started
-    err.print(f"{records:,} records in {seconds:.1f} s: {told} state changes, {late:,} records late.")
-
-
-class _Run:
-    """One replay over the archive; `replay` is there once the archive has given its first record."""
-
-    def __init__(self, settings: "Settings", rules: Path | None, begin: datetime, end: datetime) -> None:
-        self.replay: Replay | None = None
-        self._settings = settings
-        self._rules = rules or settings.rules
-        self._begin = begin
-        self._end = end
-
-    def alerts(self) -> "Iterator[Alert]":
-        from tokentrail.processors.replay import Replay
-        from tokentrail.processors.rules import load_rules
-        from tokentrail.sinks.clickhouse.event_log import list_partitions
-
-        rules = load_rules(self._rules)
-        partitions = list_partitions(self._settings, self._begin, self._end)
-        if not partitions:
-            return
-        self.replay = Replay(rules, partitions, self._settings.allowed_lateness_ms)
-        yield from self.replay.run(self._batches(), self._end)
-
-    def _batches(self) -> "Iterator[RecordBatch]":
-        from tokentrail.processors.slicing import RecordBatch
-        from tokentrail.sinks.clickhouse.event_log import read_event_log
-
-        for batch in read_event_log(self._settings, self._begin, self._end):
-            yield RecordBatch(batch.kafka_partition, batch.offsets, batch.appended_ms, batch.payloads)
+    seconds, counts = time.perf_counter() - started, told.counts
+    err.print(
+        f"{counts.records:,} records in {seconds:.1f} s: {changes} state changes, {counts.late:,} records late.",
+        soft_wrap=True,
+    )

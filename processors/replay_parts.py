@@ -1,0 +1,201 @@
+"""Replay, cut in two as live detection is: slicing some source partitions, watching some entities. Pure.
+
+Frames go from one to the other, as on `llm.slices`; so the parts may be in several processes. What they tell together
+is what `Replay` tells, in the same order.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Final
+
+import msgspec
+
+from tokentrail.processors.call_cost import CostMeter
+from tokentrail.processors.entities import Entity
+from tokentrail.processors.frames import pack_frames
+from tokentrail.processors.slicing import ClosedSlices, PartitionSlicer, RecordBatch, SlicerCounts
+from tokentrail.processors.tally_plan import plan_tallies
+from tokentrail.processors.watching import EntityKey, PartitionWatch, WatchMark
+from tokentrail.schemas.alerts import Alert
+from tokentrail.schemas.rules import Rule
+from tokentrail.schemas.slices import SliceFrame
+
+_in_order: Final = attrgetter("occurred_at", "dimension", "where", "entity", "rule", "revision")
+
+
+class RoutedFrame(msgspec.Struct, frozen=True, array_like=True):
+    """A frame for one watcher. `opened`: the first second in which its source partition had anything; -1: none yet."""
+
+    watcher: int
+    opened: int
+    frame: SliceFrame
+
+
+class ReplaySlicing:
+    """Slices some of the `sources` partitions of a log, for a number of watchers."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - what a slicer needs, and where it stands among the others
+        self,
+        rules: Sequence[Rule],
+        partitions: Iterable[int],
+        allowed_lateness_ms: int,
+        sources: int,
+        watchers: int,
+        cost: CostMeter | None = None,
+    ) -> None:
+        plan = plan_tallies(rules)
+        self._views = plan.frame_views
+        self._slicers = {p: PartitionSlicer(p, plan, allowed_lateness_ms, cost) for p in partitions}
+        self._opened = dict.fromkeys(self._slicers, -1)
+        self._sources, self._watchers = sources, watchers
+        self._newest_second = -1
+
+    def add(self, batch: RecordBatch) -> list[RoutedFrame]:
+        """Slice a batch; returns what it closed."""
+        slicer = self._slicers[batch.partition]
+        newest = slicer.add(batch).newest_second
+        if newest is not None and newest > self._newest_second:
+            self._newest_second = newest
+        return self._pack(slicer.close())
+
+    def close_through(self, second: int) -> list[RoutedFrame]:
+        """Close every partition up to a second: nothing follows."""
+        return [frame for slicer in self._slicers.values() for frame in self._pack(slicer.close_through(second))]
+
+    @property
+    def span_s(self) -> tuple[int, int]:
+        """The first second that was closed with anything in it, and the last in which a record counted; -1: none."""
+        return min((second for second in self._opened.values() if second >= 0), default=-1), self._newest_second
+
+    def counts(self) -> SlicerCounts:
+        """Return what happened to the records, over all its partitions."""
+        return add_counts(slicer.counts for slicer in self._slicers.values())
+
+    def _pack(self, closed: ClosedSlices | None) -> list[RoutedFrame]:
+        if closed is None:
+            return []
+        partition = closed.source_partition
+        if self._opened[partition] < 0 and closed.slices:
+            self._opened[partition] = closed.slices[0].second
+        opened = self._opened[partition]
+        return [
+            RoutedFrame(watcher, opened, frame)
+            for watcher, frame in pack_frames(closed, self._views, self._sources, self._watchers)
+        ]
+
+
+class ReplayWatching:
+    """Watches the entities that are routed to one watcher."""
+
+    def __init__(self, rules: Sequence[Rule], sources: int) -> None:
+        self._rules = rules
+        self._sources = sources
+        self._waiting: list[SliceFrame] = []
+        self._closed: dict[int, int] = {}
+        self._opened: dict[int, int] = {}
+        self._watch: PartitionWatch | None = None
+        self.entities = CountedEntities()
+
+    @property
+    def clock(self) -> int | None:
+        """Alerts of later seconds only are still to come; None before the first."""
+        return self._watch.clock if self._watch else None
+
+    def apply(self, routed: RoutedFrame) -> None:
+        """Take in a frame."""
+        if self._watch is None:
+            self._begin(routed)
+        else:
+            _apply(self._watch, routed.frame)
+
+    def advance(self) -> list[Alert]:
+        """Judge what can be judged; returns the state changes in order."""
+        if self._watch is None:
+            return []
+        told = list(self._watch.advance())
+        self._watch.dirty.clear()
+        return told
+
+    def _begin(self, routed: RoutedFrame) -> None:
+        """Find out when the whole log begins, whoever watches its first entities: rules on new entities ask for it."""
+        frame = routed.frame
+        self._waiting.append(frame)
+        self._closed[frame.source_partition] = frame.closed_through
+        if routed.opened >= 0:
+            self._opened[frame.source_partition] = routed.opened
+        if len(self._closed) < self._sources or not self._opened:
+            return
+        begun = min(self._opened.values())
+        if begun > min(self._closed.values()):
+            return
+        self._watch = PartitionWatch(self._rules, self.entities, WatchMark(clock=begun - 1, begun=begun))
+        for waiting in self._waiting:
+            _apply(self._watch, waiting)
+        self._waiting.clear()
+
+
+class CountedEntities(dict[EntityKey, Entity]):
+    """Entities, and how many each view has had; one that was forgotten and comes again counts again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+
+    def __setitem__(self, key: EntityKey, entity: Entity) -> None:
+        if key not in self:
+            self.counts[key[0]] += 1
+        super().__setitem__(key, entity)
+
+
+class AlertMerge:
+    """Puts the state changes of several watchers, each in order, into the one order of all."""
+
+    def __init__(self, watchers: Iterable[int]) -> None:
+        self._clocks: dict[int, float] = dict.fromkeys(watchers, float("-inf"))
+        self._held: list[Alert] = []
+
+    def add(self, watcher: int, clock: float | None, alerts: Iterable[Alert]) -> list[Alert]:
+        """Take in what a watcher tells up to its clock; returns what no watcher can come before any more."""
+        self._held.extend(alerts)
+        if clock is not None:
+            self._clocks[watcher] = clock
+        through = min(self._clocks.values()) + 1
+        if not self._held:
+            return []
+        self._held.sort(key=_in_order)
+        ready = sum(1 for alert in self._held if alert.occurred_at.timestamp() <= through)
+        told, self._held = self._held[:ready], self._held[ready:]
+        return told
+
+
+def assign_partitions(counts: Mapping[int, int], processes: int) -> list[list[int]]:
+    """Return the partitions of each process, so that each has about as many records; some may have none."""
+    shares: list[list[int]] = [[] for _ in range(processes)]
+    loads = [0] * processes
+    for partition in sorted(counts, key=lambda p: (-counts[p], p)):
+        lightest = loads.index(min(loads))
+        shares[lightest].append(partition)
+        loads[lightest] += max(1, counts[partition])
+    return [sorted(share) for share in shares]
+
+
+def join_spans(spans: Iterable[tuple[int, int]]) -> tuple[int, int] | None:
+    """Return the first and the last second of several spans; None if nothing counted in any."""
+    known = [span for span in spans if span[0] >= 0 and span[1] >= 0]
+    return (min(first for first, _ in known), max(last for _, last in known)) if known else None
+
+
+def add_counts(counts: Iterable[SlicerCounts]) -> SlicerCounts:
+    """Return the sum of several counts."""
+    total = SlicerCounts()
+    for each in counts:
+        for name in SlicerCounts.__struct_fields__:
+            setattr(total, name, getattr(total, name) + getattr(each, name))
+    return total
+
+
+def _apply(watch: PartitionWatch, frame: SliceFrame) -> None:
+    watch.apply(
+        frame.source_partition, frame.source_partitions, frame.closed_through, frame.views, frame.rows, frame.slices
+    )

@@ -1,0 +1,100 @@
+"""The log in files."""
+
+import gzip
+import io
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import cramjam
+import pytest
+from call_log import START, make_call
+
+from tokentrail.errors import SourceError
+from tokentrail.processors import file_log
+from tokentrail.processors.event_range import EventRange
+from tokentrail.processors.file_log import FileLog
+
+CALLS = [make_call(number, START + timedelta(seconds=number), user_id="u" * number) for number in range(50)]
+TEXT = b"".join(call.payload + b"\n" for call in CALLS)
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_log, "CHUNK_BYTES", 700)
+
+
+def _zstd(text: bytes) -> bytes:
+    return bytes(cramjam.zstd.compress(text))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.jsonl", TEXT),
+        ("a.jsonl", TEXT[:-1]),
+        ("a.jsonl", TEXT.replace(b"\n", b"\n\n")),
+        ("a.jsonl.gz", gzip.compress(TEXT)),
+        ("a.jsonl.gz", gzip.compress(TEXT[:5000]) + gzip.compress(TEXT[5000:])),
+        ("a.jsonl.zst", _zstd(TEXT)),
+        ("a.jsonl.zst", _zstd(TEXT[:5000]) + _zstd(TEXT[5000:])),
+    ],
+)
+def test_every_line_is_read_once_in_order_whatever_the_form(tmp_path: Path, name: str, content: bytes) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    log = FileLog([path])
+    batches = list(log.read([0]))
+    assert [payload for batch in batches for payload in batch.payloads] == [call.payload for call in CALLS]
+    times_ms = [ms for batch in batches for ms in batch.timestamps_ms]
+    assert times_ms == [int(call.occurred_at.timestamp() * 1000) for call in CALLS]
+    assert {batch.partition for batch in batches} == {0}
+    assert log.fraction == 1.0
+
+
+def test_several_files_go_forward_together_and_each_is_a_partition(tmp_path: Path) -> None:
+    for number in (0, 1):
+        (tmp_path / str(number)).write_bytes(b"".join(call.payload + b"\n" for call in CALLS[number::2]))
+    log = FileLog([tmp_path / "0", tmp_path / "1"])
+    batches = list(log.read([0, 1]))
+    firsts = [batch.timestamps_ms[0] for batch in batches]
+    assert firsts == sorted(firsts)
+    assert len({batch.partition for batch in batches[:2]}) == 2
+    assert sum(len(batch.offsets) for batch in batches) == len(CALLS)
+    assert sorted(log.count_by_partition()) == [0, 1]
+    assert {batch.partition for batch in FileLog([tmp_path / "0", tmp_path / "1"]).read([1])} == {1}
+
+
+def test_a_range_of_event_time_is_cut_out_and_offsets_stay_the_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(TEXT)
+    within = EventRange(START + timedelta(seconds=10), START + timedelta(seconds=20))
+    offsets = [offset for batch in FileLog([path], within).read([0]) for offset in batch.offsets]
+    assert offsets == list(range(10, 20))
+
+
+@pytest.mark.parametrize("line", [b"not json", b"{}", b'{"occurred_at":"2026-03-02T12:00:00"}', b"[1]", b"\xff"])
+def test_a_line_that_is_no_event_is_named(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(TEXT[: TEXT.index(b"\n") + 1] + line + b"\n" + TEXT)
+    with pytest.raises(SourceError, match=r"a\.jsonl, line 2, is no event"):
+        list(FileLog([path]).read([0]))
+
+
+def test_a_file_that_is_missing_or_cut_off_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"none\.jsonl cannot be read"):
+        FileLog([tmp_path / "none.jsonl"]).count_by_partition()
+    path = tmp_path / "cut.jsonl.gz"
+    path.write_bytes(gzip.compress(TEXT)[:-20])
+    with pytest.raises(SourceError, match=r"cut\.jsonl\.gz cannot be read"):
+        list(FileLog([path]).read([0]))
+
+
+def test_times_before_the_epoch_and_with_an_offset_are_moments_like_others(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    for moment in ("1969-12-31T23:59:59.5Z", "2026-03-02T13:00:00+01:00"):
+        buffer.write(b'{"occurred_at":"%b"}\n' % moment.encode())
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(buffer.getvalue())
+    (batch,) = FileLog([path]).read([0])
+    noon_ms = int(datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp() * 1000)
+    assert list(batch.timestamps_ms) == [-500, noon_ms]

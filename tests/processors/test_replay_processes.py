@@ -1,0 +1,60 @@
+"""Replay in several processes tells what replay in one tells, in the same order."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from call_log import generate_calls
+from file_logs import KilledLog, write_files
+
+from tokentrail.errors import SourceError, TokentrailError
+from tokentrail.processors.file_log import FileLog
+from tokentrail.processors.replay import Replay
+from tokentrail.processors.replay_processes import ProcessReplay
+from tokentrail.processors.rules import load_rules
+from tokentrail.schemas.alerts import encode_alert
+from tokentrail.schemas.rules import Rule
+from tokentrail.settings import Settings
+
+RULES = load_rules()
+
+
+def _alone(paths: list[Path], rules: Sequence[Rule] = RULES) -> tuple[list[bytes], Replay]:
+    replay = Replay(rules, range(len(paths)), 1000)
+    told = [encode_alert(alert) for alert in replay.run(FileLog(paths).read(range(len(paths))), to_end=True)]
+    return told, replay
+
+
+@pytest.mark.parametrize(("files", "processes"), [(1, 2), (3, 2), (2, 3)])
+def test_several_processes_tell_the_same_in_the_same_order(tmp_path: Path, files: int, processes: int) -> None:
+    paths = write_files(tmp_path, generate_calls(seconds=1800, per_second=2.0), files)
+    expected, alone = _alone(paths)
+    together = ProcessReplay(RULES, FileLog(paths), Settings(), processes)
+    assert [encode_alert(alert) for alert in together.run(to_end=True)] == expected
+    assert len(expected) > 3
+    assert together.counts() == alone.counts()
+    assert together.entities == alone.entities
+    assert together.fraction == 1.0
+
+
+def test_a_process_that_is_killed_ends_the_replay_with_a_sentence(tmp_path: Path) -> None:
+    paths = write_files(tmp_path, generate_calls(seconds=60), 2)
+    with pytest.raises(SourceError, match=r"status -9 .*--processes 1"):
+        list(ProcessReplay(RULES, KilledLog(paths), Settings(), 2).run())
+
+
+def test_what_cannot_be_read_is_told_as_it_is_in_one_process(tmp_path: Path) -> None:
+    paths = write_files(tmp_path, generate_calls(seconds=60), 2)
+    with paths[1].open("ab") as file:
+        file.write(b"{}\n")
+    with pytest.raises(TokentrailError) as alone:
+        _alone(paths)
+    with pytest.raises(TokentrailError) as together:
+        list(ProcessReplay(RULES, FileLog(paths), Settings(), 2).run())
+    assert str(together.value) == str(alone.value)
+    assert "events-1.jsonl, line " in str(alone.value)
+
+
+def test_a_log_without_records_tells_nothing(tmp_path: Path) -> None:
+    (tmp_path / "empty.jsonl").touch()
+    assert list(ProcessReplay(RULES, FileLog([tmp_path / "empty.jsonl"]), Settings(), 2).run(to_end=True)) == []
