@@ -9,6 +9,8 @@ from tokentrail.processors.simulation.rhythm import HOURS, WEEKS, Habit
 
 CHOICES = 4
 """Ways of calling (route and model) that a source has at most."""
+ADDRESSES = 4
+"""Addresses of each source."""
 HOUR_S = 3600.0
 
 
@@ -41,7 +43,8 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     user: int
     habit: Habit
     department: int
-    address: int
+    addresses: tuple[int, ...]
+    """The first is where it mostly calls from; the others take turns, a few days each, for the rest."""
     calls_per_week: float
     session_calls: float
     utc_offset_h: int
@@ -102,7 +105,7 @@ class SourceTable:
         self.user = np.array([source.user for source in sources], np.int32)
         self.habit = np.array([source.habit for source in sources], np.int32)
         self.department = np.array([source.department for source in sources], np.int32)
-        self.address = np.array([source.address for source in sources], np.int32)
+        self.addresses = np.array([source.addresses for source in sources], np.int32)
         self.session_calls = np.array([source.session_calls for source in sources])
         self.from_s = np.array([source.from_s for source in sources])
         self._calls_per_hour = np.array([source.calls_per_week for source in sources]) / HOURS

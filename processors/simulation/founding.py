@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 
 from tokentrail.processors.simulation.catalogue import MODELS, MODELS_OF, VENDORS
-from tokentrail.processors.simulation.company import CHOICES, Company, Department, Route, Service, Source
+from tokentrail.processors.simulation.company import ADDRESSES, CHOICES, Company, Department, Route, Service, Source
 from tokentrail.processors.simulation.rhythm import Habit
 
 _NAMES: Final = (
@@ -28,6 +28,9 @@ _MACHINE_SHARE: Final = (0.15, 0.45)
 _CHAT_SESSION: Final = (3.0, 7.0)
 _CODE_SESSION: Final = (6.0, 14.0)
 _SECOND_VENDOR: Final = 0.45
+_JOINERS: Final = 0.04
+"""Of the people of a department join later than it."""
+_JOINS_S: Final = (2 * 86_400.0, 26 * 86_400.0)
 _BATCH_SHARE: Final = 0.6
 """Of the departments run a nightly job."""
 
@@ -63,7 +66,7 @@ class Founder:
         names = [str(name) for name in self._rng.permutation(_CUSTOMERS)]
         added = []
         for number, from_s in enumerate(moments_s):
-            share = self._rng.uniform(0.08, 0.2)
+            share = self._rng.uniform(0.05, 0.12)
             name = f"customer-{names[number % len(names)]}{number // len(names) or ''}"
             self._add_department(name, share * self._calls_per_week, from_s)
             added.append(len(self.company.departments) - 1)
@@ -152,11 +155,13 @@ class Founder:
                     user=len(company.users) - 1,
                     habit=habit,
                     department=office.number,
-                    address=address,
+                    addresses=(address, *(company.add_address(self._home(office)) for _ in range(ADDRESSES - 1))),
                     calls_per_week=float(share) * calls_per_week,
                     session_calls=float(session),
                     utc_offset_h=office.utc_offset_h + int(rng.integers(-1, 2)),
-                    from_s=office.from_s,
+                    from_s=float(rng.uniform(*_JOINS_S)) + office.from_s
+                    if 0 < rank and rng.random() < _JOINERS
+                    else office.from_s,
                     choices=self._choose(routes[habit]),
                 )
             )
@@ -172,7 +177,7 @@ class Founder:
                     user=len(company.users) - 1,
                     habit=Habit.MACHINE,
                     department=office.number,
-                    address=company.add_address(f"172.16.{office.number}.{10 + rank}"),
+                    addresses=(company.add_address(f"172.16.{office.number}.{10 + rank}"),) * ADDRESSES,
                     calls_per_week=float(share) * calls_per_week,
                     session_calls=1.0,
                     utc_offset_h=office.utc_offset_h,
@@ -180,6 +185,10 @@ class Founder:
                     choices=self._choose(routes),
                 )
             )
+
+    def _home(self, office: "Office") -> str:
+        """Return an address of a network provider, which people call from when they are not at the office."""
+        return f"100.{64 + office.number % 64}.{self._rng.integers(0, 256)}.{self._rng.integers(1, 255)}"
 
     def _choose(self, routes: list[int]) -> tuple[tuple[int, int, float], ...]:
         """Return a person's own mix: a favourite feature and model, and some of the others."""

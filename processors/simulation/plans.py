@@ -42,13 +42,15 @@ class Skew(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """One incident or look-alike. Times are seconds since the simulation began."""
+    """One incident or look-alike. Times are seconds since the simulation began; it changes nothing outside of them."""
 
     kind: str
     start_s: float
     end_s: float
     entities: Entities
     note: str
+    label_start_s: float | None = None
+    """When its first effect shows, where that is after `start_s`."""
     harmless: bool = False
     claims: frozenset[Claim] = frozenset()
     """No two plans that overlap in time share one."""

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tokentrail.processors.simulation.calls import NOBODY, Calls, new_calls
-from tokentrail.processors.simulation.company import Company, SourceTable
+from tokentrail.processors.simulation.company import ADDRESSES, Company, SourceTable
 from tokentrail.processors.simulation.latencies import estimate_latencies
 from tokentrail.processors.simulation.rhythm import Habit
 from tokentrail.processors.simulation.samples import read_sample
@@ -20,6 +20,12 @@ _QUESTION: Final = (80.0, 0.9)
 """Tokens that a person adds to a chat: median, and sigma of the logarithm."""
 _THINK_S: Final = {Habit.CHAT: (38.0, 0.9), Habit.CODE: (14.0, 1.0)}
 """Pause before the next call of a session: median, and sigma."""
+_AWAY: Final = 0.15
+"""Of the sessions are not held at the office."""
+_LEASE_DAYS: Final = 6
+_DAY_S: Final = 86_400.0
+_REPEATED: Final = 0.02
+"""Of the later calls of a session ask the same again."""
 _TIGHTEST: Final = 0.85
 """Truncation leaves between this and all of the limit."""
 
@@ -46,10 +52,11 @@ class Sessions:
         lengths = _draw_lengths(table.session_calls[sources], rng)
         session = np.repeat(np.arange(len(sources)), lengths)
         calls = new_calls(len(session), rng, 0.0)
-        self._attribute(calls, sources, session, rng)
+        self._attribute(calls, sources, session, int(begin_s // _DAY_S), rng)
         habits = table.habit[sources][session]
         first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
         self._size(calls, habits, first[session], rng)
+        _repeat(calls, first[session], rng)
         estimate_latencies(calls, rng)
         calls["start_s"] = begins[session] + _elapsed(calls, habits, first[session], rng)
         return calls
@@ -65,7 +72,16 @@ class Sessions:
         places: NDArray[np.float64] = (np.where(machine, drawn[1], drawn[0]) + turns[sources]) % 1
         return places
 
-    def _attribute(self, calls: Calls, sources: NDArray[Any], session: NDArray[Any], rng: np.random.Generator) -> None:
+    def _draw_addresses(self, sources: NDArray[Any], day: int, rng: np.random.Generator) -> NDArray[Any]:
+        """Return where sessions come from: mostly the office, else an address that a provider assigns for some days."""
+        away = rng.random(len(sources)) < _AWAY
+        assigned = 1 + (day // _LEASE_DAYS + sources) % (ADDRESSES - 1)
+        addresses: NDArray[Any] = self._table.addresses[sources, np.where(away, assigned, 0)]
+        return addresses
+
+    def _attribute(
+        self, calls: Calls, sources: NDArray[Any], session: NDArray[Any], day: int, rng: np.random.Generator
+    ) -> None:
         table = self._table
         choice = (rng.random((len(sources), 1)) > table.cumulative[sources]).sum(axis=1)
         numbers = np.arange(self._drawn, self._drawn + len(sources))
@@ -74,7 +90,7 @@ class Sessions:
         calls["route"] = table.route[sources, choice][session]
         calls["model"] = table.model[sources, choice][session]
         calls["user"] = table.user[sources][session]
-        calls["address"] = table.address[sources][session]
+        calls["address"] = self._draw_addresses(sources, day, rng)[session]
         calls["session"] = numbers[session]
         calls["stream"] = self._streams[calls["route"]]
 
@@ -98,6 +114,13 @@ class Sessions:
 def _draw_lengths(means: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int64]:
     lengths: NDArray[np.int64] = np.minimum(rng.geometric(1 / np.maximum(means, 1.0)), MAX_SESSION_CALLS)
     return lengths
+
+
+def _repeat(calls: Calls, first: NDArray[Any], rng: np.random.Generator) -> None:
+    """Let some calls be the same request as the one before: somebody wants another answer."""
+    again = np.flatnonzero((np.arange(len(calls)) > first) & (rng.random(len(calls)) < _REPEATED))
+    for name in ("content", "input_tokens"):
+        calls[name][again] = calls[name][again - 1]
 
 
 def _history(

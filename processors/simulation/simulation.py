@@ -54,13 +54,13 @@ class Simulation:
         batch_s: float = 300.0,
     ) -> None:
         self.seed = seed
-        self.start = start = start.astimezone(UTC)
+        self.start = start.astimezone(UTC)
         self.days = days
         self.calls_per_day = calls_per_day
         self.partitions = partitions
         self._batch_s = batch_s
         rng = self._rng(_COMPANY)
-        founder = Founder(rng, calls_per_day, start.weekday() * 24 + start.hour)
+        founder = Founder(rng, calls_per_day, self.start.weekday() * 24 + self.start.hour)
         founder.found(tenants or int(rng.integers(_TENANTS[0], _TENANTS[1] + 1)))
         schedule = Schedule(self._rng(_PLANS), days, kinds)
         customers = founder.add_customers(schedule.customer_moments())
@@ -69,7 +69,7 @@ class Simulation:
         self._plans = schedule.plan(self._company, self._table, customers)
         restarts = [restart for plan in self._plans for restart in plan.restarts]
         self._pods = Pods(self._company, days, restarts, self._rng(_PODS))
-        self.incidents: list[Incident] = [self._label(plan) for plan in self._plans]
+        self.incidents: list[Incident] = sorted(map(self._label, self._plans), key=lambda incident: incident.start)
         """In order of their start."""
         growth = self._rng(_GROWTHS).uniform(*_GROWTH, len(self._company.departments))
         self._weekly_growth = growth[self._table.department]
@@ -163,7 +163,7 @@ class Simulation:
             entities["producer_id"] = self._pods.ids_between(plan.pods, plan.start_s, plan.end_s)
         return Incident(
             kind=plan.kind,
-            start=self.start + timedelta(seconds=plan.start_s),
+            start=self.start + timedelta(seconds=plan.label_start_s or plan.start_s),
             end=self.start + timedelta(seconds=plan.end_s),
             entities=entities,
             harmless=plan.harmless,

@@ -11,7 +11,7 @@ from tokentrail.processors.simulation.company import HOUR_S, Company, Department
 from tokentrail.processors.simulation.latencies import estimate_latencies
 from tokentrail.processors.simulation.names import form_of, name_content
 from tokentrail.processors.simulation.plans import Entities, UnsuitableError
-from tokentrail.processors.simulation.rhythm import HOURS, WORK_HOURS
+from tokentrail.processors.simulation.rhythm import HOURS, WORK_HOURS, Habit
 
 DAY_S: Final = 86_400.0
 WARM_UP_DAYS: Final = 3.0
@@ -19,6 +19,8 @@ WARM_UP_DAYS: Final = 3.0
 _QUIET_END_S: Final = 7_200.0
 _FIRST_PLANNED_SESSION: Final = 10**12
 _SESSIONS_A_PLAN: Final = 10**4
+_ACTIVE_CALLS: Final = {Habit.CHAT: 1.1, Habit.CODE: 2.5, Habit.MACHINE: 0.2}
+"""A minute, by habit."""
 TYPICAL_TOKENS: Final = 2_500
 """Of a call; what is usual for a source is its calls times this."""
 
@@ -88,9 +90,15 @@ class Site:
         return index, department
 
     def person(self, department: Department) -> int:
-        """Draw a source that is a person, the busy ones rather than the quiet ones."""
-        weights = np.array([self.company.sources[source].calls_per_week for source in department.people]) ** 0.7
-        return int(self.rng.choice(department.people, p=weights / weights.sum()))
+        """Draw a source that is a person, the busy ones rather than the quiet ones; nobody who joins later."""
+        sources = self.company.sources
+        people = [source for source in department.people if sources[source].from_s <= department.from_s]
+        weights = np.array([sources[source].calls_per_week for source in people]) ** 0.7
+        return int(self.rng.choice(people, p=weights / weights.sum()))
+
+    def active_calls_per_minute(self, source: int) -> float:
+        """Return what a source makes while it is at it: a person, within a session."""
+        return max(_ACTIVE_CALLS[self.company.sources[source].habit], self.table.busy_calls_per_hour(source) / 60)
 
     def machine(self, department: Department) -> int:
         """Draw a source that is a service account."""

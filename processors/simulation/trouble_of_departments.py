@@ -62,7 +62,7 @@ def plan_budget_burn(site: Site) -> Plan:
             evenly(rng, count, start_s, length_s),
             route=route,
             model=model,
-            address=source.address,
+            address=source.addresses[0],
             user=source.user,
             session=NOBODY,
             input_tokens=inputs * rng.uniform(0.9, 1.1, count),
@@ -77,7 +77,7 @@ def plan_budget_burn(site: Site) -> Plan:
         entities={
             "department": described["department"],
             "user_id": [site.company.users[source.user]],
-            "ip_address": [site.company.addresses[source.address]],
+            "ip_address": [site.company.addresses[source.addresses[0]]],
             **described,
         },
         note=f"{department.name} spends about {usd_per_hour:.0f} USD an hour on {MODELS[model].name}, "
@@ -153,7 +153,7 @@ def plan_long_chat(site: Site) -> Plan:
             evenly(rng, count, start_s, length_s),
             route=route,
             model=model,
-            address=source.address,
+            address=source.addresses[0],
             user=source.user,
             session=session,
             input_tokens=np.minimum(history, limit * rng.uniform(0.85, 1.0, count)),

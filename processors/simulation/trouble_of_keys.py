@@ -1,14 +1,19 @@
 """Incidents of keys: stolen ones, and wrong ones."""
 
+from typing import Final
+
 import msgspec
 import numpy as np
 
 from tokentrail.processors.simulation.calls import NOBODY, Calls, Outcome
 from tokentrail.processors.simulation.catalogue import DEAREST_OF
 from tokentrail.processors.simulation.company import Route
-from tokentrail.processors.simulation.plans import Plan
+from tokentrail.processors.simulation.plans import Plan, UnsuitableError
 from tokentrail.processors.simulation.samples import read_sample
 from tokentrail.processors.simulation.site import Site, evenly, fill_calls
+
+_USED_CALLS_A_MINUTE: Final = 0.05
+"""Nobody steals a key that is never used."""
 
 
 def plan_key_leak(site: Site) -> Plan:
@@ -19,6 +24,8 @@ def plan_key_leak(site: Site) -> Plan:
         site.company.routes[route], user_agent="python-requests/2.32.5", feature="", request_source="api"
     )
     usual = site.key_calls_per_minute(stolen.key)
+    if usual < _USED_CALLS_A_MINUTE:
+        raise UnsuitableError
     stolen_route = site.company.add_route(stolen)
     model = DEAREST_OF[stolen.vendor]
     length_s = site.minutes(30, 360)
@@ -119,7 +126,7 @@ def plan_wrong_key(site: Site) -> Plan:
             start_s + np.arange(0, 25.0 * count, 25.0),
             route=route,
             model=model,
-            address=source.address,
+            address=source.addresses[0],
             user=source.user,
             session=NOBODY,
             input_tokens=np.full(count, 300),

@@ -17,8 +17,8 @@ def plan_agent_loop(site: Site) -> Plan:
     length_s = site.minutes(10, 60)
     start_s = site.usual_moment(length_s, department, 0.3)
     route, model = site.route_and_model(who)
-    usual = site.table.busy_calls_per_hour(who) / 60
-    rate = float(np.clip(site.between(5, 20) * usual, 15, 60))
+    usual = site.active_calls_per_minute(who)
+    rate = float(np.clip(site.between(5, 20) * usual, 12, 60))
     session, user = site.session(), site.company.users[source.user]
 
     def calls(rng: np.random.Generator) -> Calls:
@@ -29,7 +29,7 @@ def plan_agent_loop(site: Site) -> Plan:
             evenly(rng, count, start_s, length_s),
             route=route,
             model=model,
-            address=source.address,
+            address=source.addresses[0],
             user=source.user,
             session=session,
             input_tokens=inputs,
@@ -43,10 +43,10 @@ def plan_agent_loop(site: Site) -> Plan:
         entities={
             "user_id": [user],
             "session_id": [name_session(session)],
-            "ip_address": [site.company.addresses[source.address]],
+            "ip_address": [site.company.addresses[source.addresses[0]]],
             **site.describe(route, model),
         },
-        note=f"{user} calls {rate:.0f} times a minute, usual are {usual:.2f}, for {length_s / 60:.0f} min",
+        note=f"{user} calls {rate:.0f} times a minute, usual are {usual:.1f}, for {length_s / 60:.0f} min",
         claims=frozenset({("department", number)}),
         calls=calls,
     )
@@ -61,8 +61,8 @@ def plan_token_spike(site: Site) -> Plan:
     route, model = site.route_and_model(who)
     length_s = site.minutes(3, 15)
     start_s = site.usual_moment(length_s, department, 0.2)
-    usual = site.table.busy_calls_per_hour(who) / 60 * TYPICAL_TOKENS
-    tokens = float(np.clip(site.between(8, 30) * usual, 100_000, 700_000))
+    usual = site.active_calls_per_minute(who) * TYPICAL_TOKENS
+    tokens = float(np.clip(site.between(8, 30) * usual, 50_000, 700_000))
     rate = max(site.between(4, 14), tokens / 80_000)
     session = NOBODY if of_key else site.session()
 
@@ -73,7 +73,7 @@ def plan_token_spike(site: Site) -> Plan:
             evenly(rng, count, start_s, length_s),
             route=route,
             model=model,
-            address=source.address,
+            address=source.addresses[0],
             user=NOBODY if of_key else source.user,
             session=session,
             input_tokens=np.minimum(tokens / rate * rng.uniform(0.8, 1.1, count), 95_000),
@@ -115,7 +115,7 @@ def plan_context_leak(site: Site) -> Plan:
             evenly(rng, count, start_s, length_s),
             route=route,
             model=model,
-            address=source.address,
+            address=source.addresses[0],
             user=source.user,
             session=session,
             input_tokens=inputs,
@@ -155,7 +155,7 @@ def plan_prompt_stuffing(site: Site) -> Plan:
             evenly(rng, count, start_s, length_s),
             route=route,
             model=model,
-            address=source.address,
+            address=source.addresses[0],
             user=source.user,
             session=session,
             input_tokens=np.clip(size * rng.uniform(0.9, 1.1, count), 101_000, most),
@@ -192,7 +192,7 @@ def plan_duplicate_flood(site: Site) -> Plan:
             np.linspace(start_s, start_s + length_s, count) + rng.uniform(0, 0.4, count),
             route=route,
             model=model,
-            address=source.address,
+            address=source.addresses[0],
             user=source.user,
             session=NOBODY,
             input_tokens=np.repeat(inputs, count),

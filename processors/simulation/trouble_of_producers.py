@@ -11,7 +11,8 @@ from tokentrail.processors.simulation.samples import read_sample
 from tokentrail.processors.simulation.site import Site, fill_calls
 
 _SKEWED_CALLS_A_MINUTE: Final = 0.3
-_BREAK_WINDOW_S: Final = 7_200.0
+_LEAST_EVENTS: Final = 20
+"""Fewer, and none might be lost."""
 
 
 def plan_clock_skew(site: Site) -> Plan:
@@ -65,7 +66,7 @@ def _kill(site: Site, department: Department, pod: int, claim: tuple[str, int]) 
             moment - rng.uniform(0.5, 20, open_calls),
             route=route,
             model=model,
-            address=source.address,
+            address=source.addresses[0],
             user=source.user,
             session=NOBODY,
             input_tokens=inputs,
@@ -85,6 +86,7 @@ def _kill(site: Site, department: Department, pod: int, claim: tuple[str, int]) 
     return Plan(
         kind="lost_calls",
         start_s=moment - 120,
+        label_start_s=moment,
         end_s=moment,
         entities=_describe(site, department, pod),
         note=f"a process of {site.company.services[service].name} is killed with {open_calls} calls open or more",
@@ -99,7 +101,7 @@ def _kill(site: Site, department: Department, pod: int, claim: tuple[str, int]) 
 def _lose(site: Site, department: Department, pod: int, claim: tuple[str, int]) -> Plan:
     length_s = site.minutes(10, 90)
     start_s = site.usual_moment(length_s, department, 0.3)
-    if _calls_per_minute(site, site.company.pod_services[pod], start_s) * length_s / 60 < 20:  # noqa: PLR2004 - too few to lose some
+    if _pod_calls(site, pod, start_s, length_s) < _LEAST_EVENTS:
         raise UnsuitableError
     ratio = site.between(0.15, 0.6)
 
@@ -121,10 +123,11 @@ def _lose(site: Site, department: Department, pod: int, claim: tuple[str, int]) 
 
 
 def _break(site: Site, department: Department, pod: int, claim: tuple[str, int]) -> Plan:
-    start_s = site.usual_moment(_BREAK_WINDOW_S, department, 0.3)
-    if _calls_per_minute(site, site.company.pod_services[pod], start_s) * _BREAK_WINDOW_S / 60 < 20:  # noqa: PLR2004 - as above
+    length_s = site.minutes(20, 120)
+    start_s = site.usual_moment(length_s, department, 0.3)
+    if _pod_calls(site, pod, start_s, length_s) < _LEAST_EVENTS:
         raise UnsuitableError
-    ratio = site.between(0.05, 0.3)
+    ratio = site.between(0.2, 0.9)
 
     def alter(calls: Calls, rng: np.random.Generator) -> None:
         calls["loss"][(calls["pod"] == pod) & (rng.random(len(calls)) < ratio)] |= np.uint8(Loss.CHAIN_BROKEN)
@@ -132,13 +135,19 @@ def _break(site: Site, department: Department, pod: int, claim: tuple[str, int])
     return Plan(
         kind="lost_calls",
         start_s=start_s,
-        end_s=start_s + _BREAK_WINDOW_S,
+        end_s=start_s + length_s,
         entities=_describe(site, department, pod),
         note=f"{ratio:.0%} of the completed events of one process do not carry the hash of the one before",
         claims=frozenset({claim}),
         alter=alter,
         pods=(pod,),
     )
+
+
+def _pod_calls(site: Site, pod: int, start_s: float, length_s: float) -> float:
+    """Return how many calls a pod is expected to make in a stretch of time."""
+    service = site.company.pod_services[pod]
+    return _calls_per_minute(site, service, start_s) * length_s / 60 / len(site.company.services[service].pods)
 
 
 def _calls_per_minute(site: Site, service: int, start_s: float) -> float:

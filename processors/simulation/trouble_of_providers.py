@@ -11,8 +11,10 @@ from tokentrail.processors.simulation.plans import Entities, Plan, UnsuitableErr
 from tokentrail.processors.simulation.samples import read_sample
 from tokentrail.processors.simulation.site import Site, evenly, fill_calls
 
-_SEEN_CALLS_A_MINUTE: Final = 2.0
+_MET_CALLS_A_MINUTE: Final = 2.0
 """An outage that nobody meets is no incident."""
+_BROWN_CALLS_A_MINUTE: Final = 3.0
+"""Of a few calls nobody can say whether a third of them fails."""
 _OUTAGE_FAILURES: Final = (Outcome.SERVER_ERROR, Outcome.TIMEOUT, Outcome.CONNECTION_ERROR)
 _SLOW: Final = 0.5
 """Share of brown-outs that answer slowly rather than wrongly."""
@@ -23,7 +25,7 @@ def plan_provider_outage(site: Site) -> Plan:
     """One provider's endpoint fails 70 to 100 % of all calls for 5 to 40 minutes."""
     vendor = int(site.rng.integers(0, len(VENDORS)))
     length_s = site.minutes(5, 40)
-    start_s = _seen_moment(site, site.table.by_vendor[:, vendor], length_s)
+    start_s = _seen_moment(site, site.table.by_vendor[:, vendor], length_s, _MET_CALLS_A_MINUTE)
     ratio = site.between(0.7, 1.0)
     # A refused connection fails at once, an overloaded one after a while: an outage looks one way or the other.
     shares = site.rng.dirichlet([3.0, 0.4, 1.0])
@@ -54,7 +56,7 @@ def plan_brown_out(site: Site) -> Plan:
     """One model fails 25 to 50 % of its calls, or takes 3 to 6 times as long, for 10 to 60 minutes."""
     length_s = site.minutes(10, 60)
     model = int(site.rng.integers(0, len(MODELS)))
-    start_s = _seen_moment(site, site.table.by_model[:, model], length_s)
+    start_s = _seen_moment(site, site.table.by_model[:, model], length_s, _BROWN_CALLS_A_MINUTE)
     slow = bool(site.rng.random() < _SLOW)
     ratio, factor = site.between(0.25, 0.5), site.between(3, 6)
 
@@ -105,7 +107,7 @@ def plan_retry_storm(site: Site) -> Plan:
             np.sort(evenly(rng, logical * attempts, start_s, length_s)),
             route=route,
             model=model,
-            address=source.address,
+            address=source.addresses[0],
             user=source.user,
             session=NOBODY,
             input_tokens=np.repeat(inputs, attempts),
@@ -144,7 +146,7 @@ def plan_rate_limit_blip(site: Site) -> Plan:
             start_s + np.array([0.0, 1.1, 3.4, 8.0]),
             route=route,
             model=model,
-            address=source.address,
+            address=source.addresses[0],
             user=source.user,
             session=NOBODY,
             input_tokens=np.repeat(inputs, 4),
@@ -171,16 +173,16 @@ def _with_user(site: Site, source: Source, route: int, model: int) -> Entities:
     return {
         "api_key_id": described["api_key_id"],
         "user_id": [site.company.users[source.user]],
-        "ip_address": [site.company.addresses[source.address]],
+        "ip_address": [site.company.addresses[source.addresses[0]]],
         **described,
     }
 
 
-def _seen_moment(site: Site, shares: np.ndarray, length_s: float) -> float:
-    """Draw a moment at which the affected calls are frequent enough to be missed."""
+def _seen_moment(site: Site, shares: np.ndarray, length_s: float, least: float) -> float:
+    """Draw a moment at which the affected calls are frequent enough."""
     for _ in range(60):
         start_s = site.moment(length_s)
-        if site.expected_per_minute(start_s, shares) >= _SEEN_CALLS_A_MINUTE:
+        if site.expected_per_minute(start_s, shares) >= least:
             return start_s
     raise UnsuitableError
 
