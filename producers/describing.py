@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
 from tokentrail.producers.answering import AnswerReading
 from tokentrail.producers.calls import Call, Outcome, new_id
 from tokentrail.producers.fingerprints import Fingerprints, key_hint
-from tokentrail.producers.headers import Credentials, credentials_of, header_dict, header_text, retry_count_of
-from tokentrail.producers.providers import Provider, generic_wire, provider_named, provider_of
-from tokentrail.producers.wire.reading import RequestRead, WireFormat
+from tokentrail.producers.headers import (
+    CREDENTIAL_HEADERS,
+    Credentials,
+    credentials_of,
+    header_dict,
+    header_text,
+    retry_count_of,
+)
+from tokentrail.producers.providers import generic_wire, provider_named, provider_of
 from tokentrail.schemas.events import Status
 
 if TYPE_CHECKING:
     from tokentrail.producers.content import Content
     from tokentrail.producers.exchange import Exchange
+    from tokentrail.producers.wire.reading import RequestRead, WireFormat
 
 _RETRIED: Final = frozenset((
     Status.RATE_LIMITED, Status.SERVER_ERROR, Status.TIMEOUT, Status.CONNECTION_ERROR,
@@ -25,7 +32,9 @@ _RETRY_WITHIN_NS: Final = 180_000_000_000
 """A failed call that is repeated later than this is another call of the user's code."""
 _HINTED: Final = ("bearer", "api-key", "aws-sigv4", "token", "key", "apikey", "other")
 """Not `basic` and its like: there the last four characters are the end of a password."""
-_NOTHING_READ: Final = RequestRead()
+_MOST_REMEMBERED: Final = 256
+"""Paths may carry an id, and some schemes sign each request anew: what is remembered of them is bounded."""
+KnownT = TypeVar("KnownT")
 
 
 class CaptureOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +65,25 @@ class Description(msgspec.Struct, kw_only=True, gc=True):
     """The answer's reading, once there is one."""
 
 
+class _Route(msgspec.Struct, frozen=True, gc=False):
+    """What the address and the target of a request say: the same for all that go there."""
+
+    path: bytes
+    query: bytes
+    endpoint: str
+    provider: str | None
+    wire: WireFormat
+    operation: str | None
+
+
+class _Caller(msgspec.Struct, frozen=True, gc=False):
+    """What the credentials of a request say: a client seldom changes its key."""
+
+    credentials: Credentials
+    key_id: str | None
+    key_hint: str | None
+
+
 class Describer:
     """Describes the requests of one client. For one thread at a time."""
 
@@ -63,39 +91,34 @@ class Describer:
         self._options = options
         self._fingerprints = fingerprints
         self._content = content
-        self._last_key: tuple[str, str, str] | None = None
+        self._routes: dict[tuple[Any, ...], _Route] = {}
+        self._callers: dict[tuple[Any, ...], _Caller] = {}
 
     def describe(self, exchange: Exchange) -> Description:
         """Return what the request says."""
         headers = header_dict(exchange.headers)
-        path, _, query = exchange.target.partition(b"#")[0].partition(b"?")
-        endpoint = path.decode("ascii", "replace")
-        credentials = credentials_of(headers, query)
-        name, provider = self._provider(exchange.host, exchange.port)
-        wire = (provider.wire if provider else generic_wire)(endpoint)
-        body = exchange.body
-        read = wire.read_request(endpoint, body) if body else _NOTHING_READ
-        if not body:
-            read = wire.read_request(endpoint, b"")
-        call = self._call(exchange, headers, credentials, read)
-        call.provider = name
-        call.endpoint = endpoint
-        call.operation = wire.operation(endpoint)
+        place = (exchange.host, exchange.port, exchange.target)
+        route = self._routes.get(place) or self._find_route(*place)
+        said = (route.query, *map(headers.get, CREDENTIAL_HEADERS))
+        caller = self._callers.get(said) or self._find_caller(said, headers)
+        credentials, body = caller.credentials, exchange.body
+        read = route.wire.read_request(route.endpoint, body or b"")
+        call = self._call(exchange, headers, route, caller, read)
         outcome = Outcome(
             status=Status.ABORTED,
             http_method=exchange.method,
             auth_method=credentials.method,
-            request_hash=self._fingerprints.request_hash(path, body) if body else None,
+            request_hash=self._fingerprints.request_hash(route.path, body) if body else None,
             temperature=read.temperature,
             max_tokens=read.max_tokens,
             attributes=exchange.attributes and dict(exchange.attributes),
         )
         if body and self._content.wanted:
-            text = wire.request_text(body, self._content.limit_chars)
+            text = route.wire.request_text(body, self._content.limit_chars)
             outcome.prompt_preview = self._content.preview(text, outcome, credentials.secrets)
         _tie(exchange, call, outcome, retry_count_of(headers))
         return Description(
-            call=call, outcome=outcome, secrets=credentials.secrets, wire=wire, began_ns=exchange.began_ns
+            call=call, outcome=outcome, secrets=credentials.secrets, wire=route.wire, began_ns=exchange.began_ns
         )
 
     def begin_reading(self, exchange: Exchange, description: Description) -> AnswerReading:
@@ -103,16 +126,16 @@ class Describer:
         return AnswerReading(exchange, description, self._fingerprints, self._content)
 
     def _call(
-        self, exchange: Exchange, headers: dict[bytes, bytes], credentials: Credentials, read: RequestRead
+        self, exchange: Exchange, headers: dict[bytes, bytes], route: _Route, caller: _Caller, read: RequestRead
     ) -> Call:
-        key_id, hint = self._identify(credentials.identity) if credentials.identity else (None, None)
-        if credentials.method not in _HINTED:
-            hint = None
         call = Call(
             user_agent=header_text(headers, b"user-agent"),
-            api_key_id=key_id,
-            api_key_hint=hint,
+            api_key_id=caller.key_id,
+            api_key_hint=caller.key_hint,
+            provider=route.provider,
             server_address=exchange.host or None,
+            endpoint=route.endpoint,
+            operation=route.operation,
             request_model=read.model,
             stream=read.stream,
         )
@@ -123,17 +146,29 @@ class Describer:
         call.session_id = call.session_id or read.session_id
         return call
 
-    def _identify(self, key: str) -> tuple[str, str]:
-        """Return fingerprint and hint of a key; a client seldom changes its key."""
-        last = self._last_key
-        if last is None or last[0] != key:
-            last = self._last_key = (key, self._fingerprints.key_id(key), key_hint(key))
-        return last[1], last[2]
-
-    def _provider(self, host: str, port: int | None) -> tuple[str | None, Provider | None]:
+    def _find_route(self, host: str, port: int | None, target: bytes) -> _Route:
+        path, _, query = target.partition(b"#")[0].partition(b"?")
+        endpoint = path.decode("ascii", "replace")
         given = self._options.provider_name(host, port)
         provider = provider_named(given) if given else provider_of(host, port)
-        return given or (provider.name if provider else host.lower()) or None, provider
+        name = given or (provider.name if provider else host.lower()) or None
+        wire = (provider.wire if provider else generic_wire)(endpoint)
+        route = _Route(path, query, endpoint, name, wire, wire.operation(endpoint))
+        return _remember(self._routes, (host, port, target), route)
+
+    def _find_caller(self, said: tuple[Any, ...], headers: dict[bytes, bytes]) -> _Caller:
+        credentials = credentials_of(headers, said[0])
+        key = credentials.identity
+        hint = key_hint(key) if key and credentials.method in _HINTED else None
+        caller = _Caller(credentials, self._fingerprints.key_id(key) if key else None, hint)
+        return _remember(self._callers, said, caller)
+
+
+def _remember(known: dict[tuple[Any, ...], KnownT], what: tuple[Any, ...], found: KnownT) -> KnownT:
+    if len(known) >= _MOST_REMEMBERED:
+        known.clear()
+    known[what] = found
+    return found
 
 
 def _tie(exchange: Exchange, call: Call, outcome: Outcome, announced: int | None) -> None:

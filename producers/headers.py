@@ -10,6 +10,8 @@ _KEY_HEADERS: Final = (b"x-api-key", b"api-key", b"x-goog-api-key", b"ocp-apim-s
 _KEY_PARAMETERS: Final = frozenset(("key", "api_key", "api-key", "apikey", "access_token", "token", "subscription-key"))
 _GATEWAY_HEADERS: Final = (b"cf-aig-authorization", b"helicone-auth", b"x-portkey-api-key", b"proxy-authorization")
 """Keys of whom a call passes on its way: they say nothing about who calls, and must not be in any event either."""
+CREDENTIAL_HEADERS: Final = (b"authorization", b"x-amz-security-token", *_KEY_HEADERS, *_GATEWAY_HEADERS)
+"""All that `credentials_of` looks at beside the query."""
 _SCHEMES: Final = frozenset(("bearer", "basic", "digest", "negotiate", "token", "key", "api-key", "apikey", "dpop"))
 _AWS_SCHEME: Final = "aws4-hmac-sha256"
 
@@ -24,8 +26,11 @@ class Credentials(msgspec.Struct, frozen=True, gc=False):
 
 def header_dict(headers: Any) -> dict[bytes, bytes]:
     """Return headers by their lower-case names. Takes pairs, a mapping, or what httpx has; of bytes or text."""
+    listed = getattr(headers, "_list", None)  # httpx, on the way of every call: it has the names in lower case already
+    if type(listed) is list and listed and type(listed[0]) is tuple and len(listed[0]) == 3:  # noqa: PLR2004 - a triple
+        return {name: value for _, name, value in listed}
     pairs = getattr(headers, "raw", headers)
-    if isinstance(pairs, list) and pairs and type(pairs[0][0]) is bytes:  # httpx, on the way of every call
+    if isinstance(pairs, list) and pairs and type(pairs[0][0]) is bytes:  # another release of it
         return {name.lower(): value for name, value in pairs}
     if hasattr(pairs, "items"):
         pairs = pairs.items()

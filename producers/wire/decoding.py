@@ -70,12 +70,11 @@ def tokens_of(given: dict[str, Any], *names: str) -> int | None:
     """Return the first believable token count among the named fields."""
     for name in names:
         value = given.get(name)
-        if value is None:
-            continue
-        if type(value) is float and value.is_integer():  # Cohere counts in floats
-            value = int(value)
-        if type(value) is int and 0 <= value <= MAX_TOKENS:
-            return value
+        if type(value) is int:
+            if 0 <= value <= MAX_TOKENS:
+                return value
+        elif type(value) is float and value.is_integer() and 0 <= value <= MAX_TOKENS:  # Cohere counts in floats
+            return int(value)
     return None
 
 

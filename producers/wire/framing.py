@@ -1,5 +1,6 @@
 """Cuts the body of an answer into payloads while it passes: pieces of any size go in, whole messages come out."""
 
+from functools import lru_cache
 from typing import Final, Protocol
 
 from tokentrail.producers.sse import SseParser
@@ -25,20 +26,6 @@ class Framer(Protocol):
 
     def close(self) -> list[bytes]:
         """Return what the end of the body completes; call once."""
-
-
-def framer_for(content_type: bytes, endpoint: str = "") -> Framer:
-    """Return a framer for an answer with this content type to a request for this path (no query)."""
-    kind = content_type.partition(b";")[0].strip().lower()
-    if kind == b"text/event-stream":
-        return SseFramer()
-    if kind == b"application/vnd.amazon.eventstream":
-        return EventStreamFramer()
-    if kind in _LINES:
-        return JsonLinesFramer()
-    if kind == b"application/json" and endpoint.endswith(_ARRAYS):
-        return JsonArrayFramer()
-    return WholeFramer()
 
 
 class SseFramer(SseParser):
@@ -69,3 +56,20 @@ class WholeFramer:
         """Return the body, unless it is empty or too long."""
         pieces, self._pieces = self._pieces, []
         return [b"".join(pieces)] if pieces else []
+
+
+def framer_for(content_type: bytes, endpoint: str = "") -> Framer:
+    """Return a framer for an answer with this content type to a request for this path (no query)."""
+    return _kind_of_framer(content_type, endpoint.endswith(_ARRAYS))()
+
+
+@lru_cache(maxsize=64)
+def _kind_of_framer(content_type: bytes, is_array: bool) -> type[Framer]:  # noqa: FBT001 - a key of the cache
+    kind = content_type.partition(b";")[0].strip().lower()
+    if kind == b"text/event-stream":
+        return SseFramer
+    if kind == b"application/vnd.amazon.eventstream":
+        return EventStreamFramer
+    if kind in _LINES:
+        return JsonLinesFramer
+    return JsonArrayFramer if is_array and kind == b"application/json" else WholeFramer

@@ -32,13 +32,12 @@ def read_openai_request(endpoint: str, body: bytes) -> RequestRead:
         return _read_form_request(body)
     given = _request_of(body) or _Request()
     metadata = given.metadata if isinstance(given.metadata, dict) else {}
+    limits = {"a": given.max_completion_tokens, "b": given.max_tokens, "c": given.max_output_tokens}
     return RequestRead(
         model=text_of(given.model) or _deployment(endpoint),
         stream=given.stream if isinstance(given.stream, bool) else None,
         temperature=number_of(given.temperature),
-        max_tokens=tokens_of(
-            {"a": given.max_completion_tokens, "b": given.max_tokens, "c": given.max_output_tokens}, "a", "b", "c"
-        ),
+        max_tokens=tokens_of(limits, "a", "b", "c"),
         user_id=text_of(given.user) or text_of(given.safety_identifier) or text_of(metadata.get("user_id")),
         session_id=_conversation(given.conversation),
     )

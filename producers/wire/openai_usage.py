@@ -73,7 +73,9 @@ def _output(given: dict[str, Any], total_in: int | None, total_out: int | None, 
 def _cache_writes(details: dict[str, Any]) -> tuple[int | None, int | None]:
     """Return tokens written to the cache for minutes and for hours: for 30 minutes, and for 12 hours."""
     written = tokens_of(details, "cache_write_tokens", "cache_creation_tokens")
+    if written is None:
+        return None, None
     long_lived = tokens_of(dict_of(details, "cache_write_tokens_details"), "ttl_12h_tokens")
-    if written is None or not long_lived or long_lived > written:
+    if not long_lived or long_lived > written:
         return written, None
     return written - long_lived, long_lived

@@ -190,3 +190,19 @@ def test_a_label_that_is_no_text_costs_only_itself(trail: Any) -> None:
         http.post(URL, json=ASK)
 
     assert trail.only.status == "SUCCESS"
+
+
+def test_many_paths_and_keys_of_one_client_are_told_apart_and_not_all_remembered(trail: Any) -> None:
+    made = capture(recorder=trail.recorder)
+    for number in (*range(600), 0):
+        headers = [(b"Authorization", b"Bearer key-number-%d" % number)]
+        target = b"/v1/chat/completions/%d" % number
+        made.begin("POST", "api.openai.com", None, target, headers, b"{}").end()
+
+    ended = trail.completed
+    assert [event.endpoint.rpartition("/")[2] for event in ended] == [str(number) for number in (*range(600), 0)]
+    assert len({event.api_key_id for event in ended}) == 600
+    assert ended[0].api_key_id == ended[-1].api_key_id
+    describer = made._prepare()
+    assert len(describer._routes) <= 256
+    assert len(describer._callers) <= 256

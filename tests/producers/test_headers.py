@@ -1,8 +1,12 @@
 """What the headers and the query say about who calls, and what of it must not be in any event."""
 
+from typing import Any
+
+import httpx
+import httpx2
 import pytest
 
-from tokentrail.producers.headers import credentials_of
+from tokentrail.producers.headers import credentials_of, header_dict
 
 KEY = "0f3b2c9a8d7e6f5a4b3c"
 
@@ -47,3 +51,28 @@ def test_a_key_in_the_place_of_the_scheme_is_no_method() -> None:
 
     assert found.method == "other"
     assert KEY in found.secrets
+
+
+class _Listed:
+    """Headers as httpx keeps them."""
+
+    def __init__(self, *pairs: tuple[bytes, bytes]) -> None:
+        self.raw = list(pairs)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [(b"X-Api-Key", b"k"), (b"Accept", b"*")],
+        {"X-Api-Key": "k", "Accept": "*"},
+        _Listed((b"X-Api-Key", b"k"), (b"Accept", b"*")),
+        httpx2.Headers([(b"X-Api-Key", b"k"), (b"Accept", b"*")]),
+        httpx.Headers([(b"X-Api-Key", b"k"), (b"Accept", b"*")]),
+    ],
+)
+def test_headers_of_any_library_become_one_dictionary(headers: Any) -> None:
+    assert header_dict(headers) == {b"x-api-key": b"k", b"accept": b"*"}
+
+
+def test_no_headers_are_an_empty_dictionary() -> None:
+    assert header_dict(httpx2.Headers()) == header_dict(()) == {}
