@@ -17,6 +17,8 @@ class AlertRecord(msgspec.Struct, frozen=True):
 
     detected_ms: int
     alert: Alert
+    partition: int
+    offset: int
 
 
 async def read_alerts(settings: Settings, since_ms: int) -> list[AlertRecord]:
@@ -65,7 +67,8 @@ def _decode(records: Sequence[Any]) -> list[AlertRecord]:
     decoded = []
     for record in records:
         try:
-            decoded.append(AlertRecord(record.timestamp, decode_alert(record.value or b"")))
+            alert = decode_alert(record.value or b"")
         except msgspec.MsgspecError:
             continue  # of a newer major version, or not ours
+        decoded.append(AlertRecord(record.timestamp, alert, record.partition, record.offset))
     return decoded

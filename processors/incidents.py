@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from tokentrail.processors.silences import entity_parts
-from tokentrail.schemas.alerts import Alert, AlertState
+from tokentrail.schemas.alerts import Alert, AlertState, Severity
 
 JOIN_WITHIN: Final = timedelta(minutes=5)
 """An alert joins an incident whose last change is no further away, by event time."""
@@ -37,6 +37,11 @@ class Incident(msgspec.Struct, kw_only=True):
     def open(self) -> bool:
         """Whether one of its alerts is not resolved."""
         return any(alert.state is not AlertState.RESOLVED for alert in self.alerts.values())
+
+    @property
+    def severity(self) -> Severity:
+        """The highest of its alerts."""
+        return max((alert.severity for alert in self.alerts.values()), key=list(Severity).index)
 
 
 class IncidentBook:

@@ -1,61 +1,51 @@
 """`tokentrail alerts`: what is wrong, and what was."""
 
 import asyncio
-import re
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tokentrail.cli.alert_controls import ack, silence, silences, unsilence
+from tokentrail.cli.alert_text import ID_DIGITS, as_document, note_of, readable
+from tokentrail.cli.incidents import show_incidents
 from tokentrail.cli.moments import parse_moment
 from tokentrail.cli.output import JsonFlag, out, print_json, print_json_line, print_table
 
 if TYPE_CHECKING:
-    from tokentrail.processors.alert_log import AlertRecord
+    from tokentrail.processors.alert_marks import DeliveredAlert
     from tokentrail.schemas.alerts import Alert
 
-_FINGERPRINT = re.compile(r"(hmac1:[0-9a-f]+:[0-9a-f]{8})[0-9a-f]{56}")
 _COLOURS = {"INFO": "cyan", "WARNING": "yellow", "MEDIUM": "yellow", "HIGH": "red", "CRITICAL": "bold red"}
 
+app = typer.Typer(invoke_without_command=True, add_completion=False)
+for command in (ack, silence, silences, unsilence):
+    app.command()(command)
 
-def alerts(
+
+@app.callback()
+def alerts(  # noqa: PLR0913 - each is an option of its own
+    context: typer.Context,
+    *,
     since: Annotated[str, typer.Option(help="Told since then: 90m, 24h, 7d, or an ISO time.")] = "24h",
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on printing what comes, until Ctrl-C.")] = False,
     history: Annotated[bool, typer.Option("--history", help="Every state change, not only the latest.")] = False,
+    incidents: Annotated[bool, typer.Option("--incidents", help="Alerts that belong together as one.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Show alerts: the latest state of each, newest first."""
-    from tokentrail.processors.alert_log import read_alerts
-    from tokentrail.settings import current_settings
-
-    since_ms = int(parse_moment(since).timestamp() * 1000)
-    if follow:
-        asyncio.run(_follow(since_ms, as_json=as_json))
+    """Show alerts: the latest state of each, newest first. The commands below acknowledge and silence them."""
+    if context.invoked_subcommand:
         return
-    records = asyncio.run(read_alerts(current_settings(), since_ms))
-    if not history:
-        records = list({record.alert.alert_id: record for record in records}.values())
-    records.reverse()
-    if as_json:
-        print_json([_as_document(record) for record in records])
-    elif records:
-        _print(records)
+    moment = parse_moment(since)
+    if follow:
+        asyncio.run(_follow(moment, as_json=as_json))
+    elif incidents:
+        show_incidents(moment, since, as_json=as_json)
     else:
-        out.print(f"No alerts since {since}.")
+        _show_alerts(moment, since, history=history, as_json=as_json)
 
 
-async def _follow(since_ms: int, *, as_json: bool) -> None:
-    from tokentrail.processors.alert_log import follow_alerts
-    from tokentrail.settings import current_settings
-
-    async for record in follow_alerts(current_settings(), since_ms):
-        if as_json:
-            print_json_line(_as_document(record))
-        else:
-            print_alert(record.alert)
-
-
-def print_alert(alert: "Alert") -> None:
+def print_alert(alert: "Alert", note: str = "") -> None:
     """Print one state change as a line, with what to do where action is required."""
     colour = "green" if alert.state == "resolved" else _COLOURS.get(alert.severity, "")
     out.print(
@@ -63,35 +53,59 @@ def print_alert(alert: "Alert") -> None:
         end="",
         soft_wrap=True,
     )
-    out.print(_readable(alert.summary), markup=False, soft_wrap=True)
+    out.print(readable(alert.summary) + (f" ({note})" if note else ""), markup=False, soft_wrap=True)
     if alert.action_required and alert.state == "firing":
         out.print(f"          → {alert.recommendation}", markup=False, style="dim", soft_wrap=True)
 
 
-def _print(records: "list[AlertRecord]") -> None:
-    rows = [
-        (
-            f"{record.alert.occurred_at:%m-%d %H:%M:%S}",
-            record.alert.state.value,
-            record.alert.severity.value,
-            record.alert.rule,
-            _readable(record.alert.summary),
+async def _follow(since: datetime, *, as_json: bool) -> None:
+    from tokentrail.processors.alert_feed import alerts as follow_alerts
+
+    async for delivered in follow_alerts(since=since, include_silenced=True):
+        if as_json:
+            print_json_line({**as_document(delivered), "incident_id": delivered.incident_id})
+        else:
+            print_alert(delivered.alert, note_of(delivered))
+
+
+def _show_alerts(moment: datetime, since: str, *, history: bool, as_json: bool) -> None:
+    found = asyncio.run(_read(moment))[::-1]
+    if not history:
+        newest: dict[str, DeliveredAlert] = {}
+        for delivered in found:
+            newest.setdefault(delivered.alert.alert_id, delivered)
+        found = list(newest.values())
+    if as_json:
+        print_json([as_document(delivered) for delivered in found])
+    elif found:
+        rows = (
+            (
+                delivered.alert.alert_id[:ID_DIGITS],
+                f"{delivered.alert.occurred_at:%m-%d %H:%M:%S}",
+                delivered.alert.state.value,
+                delivered.alert.severity.value,
+                delivered.alert.rule,
+                readable(delivered.alert.summary),
+                note_of(delivered),
+            )
+            for delivered in found
         )
-        for record in records
-    ]
-    print_table("Alerts (times in UTC)", ("at", "state", "severity", "rule", "what"), rows)
+        print_table("Alerts (times in UTC)", ("id", "at", "state", "severity", "rule", "what", "note"), rows)
+    else:
+        out.print(f"No alerts since {since}.")
 
 
-def _readable(summary: str) -> str:
-    """Shorten key fingerprints: people tell keys apart by the first digits; `--json` has them whole."""
-    return _FINGERPRINT.sub(r"\1…", summary)
+async def _read(since: datetime) -> "list[DeliveredAlert]":
+    from tokentrail.processors.alert_controls import read_controls
+    from tokentrail.processors.alert_log import read_alerts
+    from tokentrail.processors.alert_marks import AlertMarks
+    from tokentrail.processors.maintenance_file import MaintenanceFile
+    from tokentrail.settings import current_settings
 
-
-def _as_document(record: "AlertRecord") -> dict[str, Any]:
-    import msgspec
-
-    document: dict[str, Any] = msgspec.to_builtins(record.alert)
-    detected = datetime.fromtimestamp(record.detected_ms / 1000, UTC)
-    document["detected_at"] = detected.isoformat().replace("+00:00", "Z")
-    document["delay_ms"] = record.detected_ms - int(record.alert.occurred_at.timestamp() * 1000)
-    return document
+    settings = current_settings()
+    records, controls = await asyncio.gather(
+        read_alerts(settings, int(since.timestamp() * 1000)), read_controls(settings)
+    )
+    marks = AlertMarks(MaintenanceFile(settings.rules).windows())
+    marks.controls = controls
+    return [marks.describe(record.alert, record.partition, record.offset, record.detected_ms) for record in records]

@@ -1,4 +1,4 @@
-"""Moments as people type them: `90m`, `24h`, `7d` ago, or an ISO 8601 time."""
+"""Moments and durations as people type them: `90m`, `24h`, `7d`, or an ISO 8601 time."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -24,3 +24,15 @@ def parse_moment(text: str, now: datetime | None = None) -> datetime:
     except (ValueError, OverflowError) as error:
         raise typer.BadParameter(f"{text!r} is no time; write 90m, 24h, 7d or 2026-11-21T12:00.") from error
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Return how long `90m`, `24h` or `7d` is.
+
+    Raises:
+        typer.BadParameter: the text is no duration, or one of no time.
+    """
+    found = _AGO.match(text.strip())
+    if found is None or not int(found[1]):
+        raise typer.BadParameter(f"{text!r} is no duration; write 90m, 24h or 7d.")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})

@@ -2,13 +2,14 @@
 
 import typer
 
-from tokentrail.cli.alerts import alerts
+from tokentrail.cli.alerts import app as alerts
 from tokentrail.cli.costs import costs
 from tokentrail.cli.demo import demo
 from tokentrail.cli.light import LIGHT_COMMANDS, run_light
 from tokentrail.cli.migrate import migrate
 from tokentrail.cli.query import query
 from tokentrail.cli.replay import replay
+from tokentrail.cli.scorecard import scorecard
 from tokentrail.cli.status import status
 from tokentrail.cli.topics import topics
 from tokentrail.cli.up import up
@@ -19,8 +20,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The audit trail of your LLM calls: who called which model, what it cost, what is wrong right now.",
 )
-for command in (up, demo, status, alerts, costs, query, topics, migrate, replay):
+for command in (up, demo, status, costs, query, topics, migrate, replay, scorecard):
     app.command()(command)
+app.add_typer(alerts, name="alerts")
 
 
 def _pass_on(context: typer.Context) -> None:
