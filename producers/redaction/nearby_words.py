@@ -62,12 +62,17 @@ def topic_before(text: bytes, start: int) -> str:
     if line >= 0 and not (text[line:start].isspace() and text[begin:line].rstrip()[-1:] == b":"):
         begin = line
     search = _any_word()
-    word_start, word_end = -1, begin
+    word_start = told_end = -1
+    word_end = begin
     while True:
         found, end = search(text, word_end, start)
         if found < 0:
-            return _topic_of(text[word_start:word_end]) if word_start >= 0 else ""
-        word_start, word_end = found, end
+            return _topic_of(text[word_start:told_end]) if word_start >= 0 else ""
+        word_end = end
+        if (
+            text[found - 1 : found] != b"[" or text[end : end + 1] != b"]"
+        ):  # `[phone]` stands for a number, not for more
+            word_start, told_end = found, end
 
 
 def is_called_reference(text: bytes, start: int) -> bool:

@@ -19,7 +19,8 @@ PLANTED = [
     for kind in ("email", "card", "iban", "resident_id", "ip", "jwt", "api_key", "private_key", "webhook")
     for _ in range(25)
 ]
-NEIGHBOURS = st.text(st.characters(exclude_categories=("L", "N", "Cs"), exclude_characters="_@~^<>"), max_size=12)
+NEIGHBOURS = st.text(st.characters(exclude_categories=("L", "N", "Cs"), exclude_characters="_@~^<>§]"), max_size=12)
+"""Without what makes a version or a section of four numbers."""
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,7 @@ NEIGHBOURS = st.text(st.characters(exclude_categories=("L", "N", "Cs"), exclude_
         ("my passphrase Is: hunter2!x", "my passphrase Is: [password]"),
         ("mi contraseña nueva es hunter2!x", "mi contraseña nueva es [password]"),
         ("-----BEGIN PRIVATE KEY-----\nMIIabc\n-----END PRIVATE KEY-----\nHi", "[private_key]\nHi"),
+        ("we sold +1 415 555 2671 918847971590 units", "we sold [phone] 918847971590 units"),
         ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "[jwt]"),
     ],
 )
