@@ -8,6 +8,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -133,6 +134,10 @@ class Spool:
         if self._writer is None:
             return True
         complete = self._writer.commit()
+        begin_keeping = self._begin_keeping
+        if begin_keeping is not None:
+            self._begin_keeping = None
+            begin_keeping()
         if self._shipping is not None and self._shipping.waits():
             self._thread.wake()
         return complete
@@ -215,6 +220,7 @@ class Spool:
         self._segments: Segments | None = None
         self._writer: SpoolWriter | None = None
         self._shipping: Shipping | None = None
+        self._begin_keeping: Callable[[], None] | None = None
         self._dropped: Counter[str] = Counter()
         self._try_again_s = 0.0
         self._closing = False
@@ -256,7 +262,8 @@ class Spool:
             self._shipping = Shipping(own, orphanage, self._make_delivery, self._notify)
             self._thread = DeliveryThread(self._shipping, _LINGER_S)
         else:
-            self._keep_only(root, orphanage)
+            # Behind the first commit: what a logger and another thread take, the first record does not wait for.
+            self._begin_keeping = partial(self._keep_only, root, orphanage)
         self._directory, self._segments = directory, segments
         self._writer = SpoolWriter(segments, options.limits, links)
         return self._writer

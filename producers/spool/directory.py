@@ -122,9 +122,14 @@ def make_directory(root: Path, destination: Destination, clock: Callable[[], flo
 
 
 def _furnish(directory: Path, destination: Destination) -> int:
-    path = directory / _DESTINATION_NAME
-    path.touch(mode=0o600)
-    path.write_bytes(msgspec.json.encode(destination))
+    # The least of system calls: after each of them another thread may keep the interpreter, and the first record waits.
+    file = os.open(directory / _DESTINATION_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        encoded = msgspec.json.encode(destination)
+        if os.write(file, encoded) != len(encoded):
+            raise OSError(errno.ENOSPC, "no room for the destination")
+    finally:
+        os.close(file)
     cursor = CursorFile(directory)
     # Both slots have their room on the disk before it can be full.
     if not (cursor.write(Cursor(written=0)) and cursor.write(Cursor(written=1))):
