@@ -34,42 +34,36 @@ _REQUEST_IDS: Final = (b"x-request-id", b"request-id", b"x-amzn-requestid", b"ap
 class AnswerReading:
     """Reads one answer. For one thread at a time; what cannot be read costs its own fields and nothing else."""
 
+    _inflate: Any = None
+    _decode_whole: Callable[[bytes, str], bytes] | None = None
+    _encoding = ""
+    _raw_bytes = 0
+    _too_long = False
+
     def __init__(
         self, exchange: Exchange, description: Description, fingerprints: Fingerprints, content: Content
     ) -> None:
         headers = header_dict(exchange.answer_headers)
-        outcome = description.outcome
+        outcome, call, code = description.outcome, description.call, exchange.code
         self._description = description
         self._content = content
         self._began = exchange.began
         self._hash = fingerprints.response_hash()
-        self._raw_bytes = 0
+        self._encoded: list[bytes] = []
         self._expected_bytes = header_number(headers, b"content-length")
-        outcome.http_status_code = exchange.code
         if exchange.retried:
             outcome.retry_count = exchange.retried
-        if exchange.code is not None:
-            outcome.auth_result = "refused" if exchange.code in _REFUSED else "accepted"
+        if code is not None:
+            outcome.http_status_code = code
+            outcome.auth_result = "refused" if code in _REFUSED else "accepted"
         outcome.provider_request_id = header_text(headers, *_REQUEST_IDS)
-        call = description.call
         self._framer = framer_for(headers.get(b"content-type", b""), call.endpoint or "")
         if not self._framer.whole and call.stream is None:
             call.stream = True
         self._reader = description.wire.reader(call.operation, keep_text=content.wanted)
-        self._inflate: Any = None
-        self._decode_whole: Callable[[bytes, str], bytes] | None = None
-        self._encoding = ""
-        self._encoded: list[bytes] = []
-        self._too_long = False
-        encoding = headers.get(b"content-encoding", b"").strip().lower()
-        if exchange.decoded and encoding not in _IDENTITY:
-            self._expected_bytes = None  # it counts what was sent, and we see what that becomes
-        if not exchange.decoded and encoding not in _IDENTITY:
-            if encoding in (b"gzip", b"x-gzip"):
-                self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            else:  # no incremental decoder of our own: read when it is all there
-                self._decode_whole = exchange.decode_whole or _leave_encoded
-                self._encoding = encoding.decode("latin-1")
+        encoding = headers.get(b"content-encoding")
+        if encoding:
+            self._decode(encoding.strip().lower(), exchange)
         with _READING:
             self._reader.read_headers(headers)
 
@@ -91,17 +85,31 @@ class AnswerReading:
             self._read_rest()
         outcome.status = self._status(exchange)
         with _READING:
-            self._conclude_usage(exchange)
+            body, wire = exchange.body, self._description.wire
+            outcome.provider_usage = _bounded(facts.provider_usage)
+            outcome.usage, outcome.usage_source = settle_usage(facts, lambda: wire.input_size(body or b""))
         outcome.response_model = facts.model
         outcome.service_tier = facts.service_tier
         outcome.finish_reasons = facts.finish_reasons
         outcome.provider_request_id = outcome.provider_request_id or facts.provider_request_id
         if self._raw_bytes and not exchange.pieces_lost and not self._too_long:
             outcome.response_hash = self._hash.value()
-        self._conclude_error(exchange)
+        if outcome.status is not Status.SUCCESS or facts.error is not None:
+            self._conclude_error(exchange)
         if self._content.wanted:
             text = facts.output_text(self._content.limit_chars)
             outcome.response_preview = self._content.preview(text, outcome, self._description.secrets)
+
+    def _decode(self, encoding: bytes, exchange: Exchange) -> None:
+        if encoding in _IDENTITY:
+            return
+        if exchange.decoded:
+            self._expected_bytes = None  # it counts what was sent, and we see what that becomes
+        elif encoding in (b"gzip", b"x-gzip"):
+            self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        else:  # no incremental decoder of our own: read when it is all there
+            self._decode_whole = exchange.decode_whole or _leave_encoded
+            self._encoding = encoding.decode("latin-1")
 
     def _hold(self, data: bytes) -> None:
         self._encoded.append(data)
@@ -134,12 +142,6 @@ class AnswerReading:
             return
         for payload in payloads:
             self._reader.read_answer(payload)
-
-    def _conclude_usage(self, exchange: Exchange) -> None:
-        facts, outcome, body = self._reader.facts, self._description.outcome, exchange.body
-        outcome.provider_usage = _bounded(facts.provider_usage)
-        wire = self._description.wire
-        outcome.usage, outcome.usage_source = settle_usage(facts, lambda: wire.input_size(body or b""))
 
     def _conclude_error(self, exchange: Exchange) -> None:
         error, outcome = self._reader.facts.error, self._description.outcome
