@@ -134,10 +134,7 @@ class Spool:
         if self._writer is None:
             return True
         complete = self._writer.commit()
-        begin_keeping = self._begin_keeping
-        if begin_keeping is not None:
-            self._begin_keeping = None
-            begin_keeping()
+        self._follow_first_commit()
         if self._shipping is not None and self._shipping.waits():
             self._thread.wake()
         return complete
@@ -267,6 +264,12 @@ class Spool:
         self._directory, self._segments = directory, segments
         self._writer = SpoolWriter(segments, options.limits, links)
         return self._writer
+
+    def _follow_first_commit(self) -> None:
+        begin_keeping = self._begin_keeping
+        if begin_keeping is not None:
+            self._begin_keeping = None
+            begin_keeping()
 
     def _make_delivery(self, **callbacks: Any) -> Delivery:
         options = self._options
