@@ -78,13 +78,11 @@ def default_recorder(service: str | None = None, environment: str | None = None)
     Raises:
         SettingsError: the settings cannot be used.
     """
-    settings = current_settings()
-    given = (service, environment)
-    meant = (settings.service, settings.environment)
-    name = tuple(
-        next(value for value in choices if value is not None) for choices in zip(given, _names, meant, strict=True)
-    )
-    key = (name[0], name[1])
+    if service is None:
+        service = current_settings().service if _names[0] is None else _names[0]
+    if environment is None:
+        environment = current_settings().environment if _names[1] is None else _names[1]
+    key = (service, environment)
     recorder = _recorders.get(key)
     if recorder is not None:
         return recorder
