@@ -33,8 +33,8 @@ class _Waiting(msgspec.Struct):
 
     arrivals: NDArray[np.float64]
     partitions: NDArray[Any]
-    events: list[CallEvent]
-    hashes: list[str]
+    events: NDArray[Any]
+    hashes: NDArray[Any]
 
 
 class Arrivals:
@@ -46,7 +46,7 @@ class Arrivals:
         self._offsets = [0] * count
         self._start_s = start_s
         self._batch_s = batch_s
-        self._waiting = _Waiting(np.zeros(0), np.zeros(0, np.int64), [], [])
+        self._waiting = _Waiting(np.zeros(0), np.zeros(0, np.int64), np.empty(0, object), np.empty(0, object))
 
     def admit(self, built: Built, until_s: float, rng: np.random.Generator) -> Iterator[SimulatedBatch]:
         """Take in events, and yield batches of all that has arrived before a moment, in order of arrival."""
@@ -57,8 +57,8 @@ class Arrivals:
         waiting = _Waiting(
             np.concatenate([self._waiting.arrivals, arrivals]),
             np.concatenate([self._waiting.partitions, self._partitions[producers]]),
-            self._waiting.events + built.events,
-            self._waiting.hashes + built.hashes,
+            np.concatenate([self._waiting.events, built.events]),
+            np.concatenate([self._waiting.hashes, built.hashes]),
         )
         slots = np.floor(waiting.arrivals / self._batch_s).astype(np.int64)
         order = np.lexsort((waiting.arrivals, waiting.partitions, slots))
@@ -92,16 +92,15 @@ class Arrivals:
                 partition,
                 range(offset, offset + end - begin),
                 stamps[begin:end],
-                waiting.events[begin:end],
-                waiting.hashes[begin:end],
+                waiting.events[begin:end].tolist(),
+                waiting.hashes[begin:end].tolist(),
             )
 
 
 def _select(waiting: _Waiting, rows: NDArray[Any]) -> _Waiting:
-    picked = rows.tolist()
     return _Waiting(
         waiting.arrivals[rows],
         waiting.partitions[rows],
-        [waiting.events[row] for row in picked],
-        [waiting.hashes[row] for row in picked],
+        waiting.events[rows],
+        waiting.hashes[rows],
     )

@@ -91,3 +91,18 @@ def format_ids(raw: NDArray[np.uint8]) -> list[str]:
         texts[:, begin + shift : end + shift] = digits[:, begin:end]
     text = texts.tobytes().decode()
     return [text[i : i + 36] for i in range(0, 36 * count, 36)]
+
+
+def to_objects(values: list[Any]) -> NDArray[Any]:
+    """Return a column of any objects: taking rows of it is faster than taking them of a list."""
+    return np.fromiter(values, object, len(values))
+
+
+def join_calls(parts: list[Calls]) -> Calls:
+    """Return all rows; `np.concatenate` takes ten times as long to find out that the columns are the same."""
+    joined = np.empty(sum(map(len, parts)), CALL)
+    end = 0
+    for part in parts:
+        joined[end : end + len(part)] = part
+        end += len(part)
+    return joined

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tokentrail.processors.simulation.calls import Calls, Loss, Outcome, draw_ids, format_ids
+from tokentrail.processors.simulation.calls import Calls, Loss, Outcome, draw_ids, format_ids, to_objects
 from tokentrail.processors.simulation.catalogue import MODELS, VENDORS
 from tokentrail.processors.simulation.company import Company, Route
 from tokentrail.processors.simulation.names import form_of, name_contents, name_sessions
@@ -29,6 +29,7 @@ CallEvent = CallStarted | CallCompleted
 Column = NDArray[Any]
 _ENVIRONMENT: Final = "production"
 _HEX: Final = 64
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _STOPPED: Final = ["stop"]
 _HTTP: Final = {
     Outcome.SUCCESS: 200,
@@ -66,8 +67,8 @@ class Moments(msgspec.Struct, frozen=True):
 class Built(msgspec.Struct, frozen=True):
     """Events in the order of their moments; lost ones are numbered and missing. Columns of equal length."""
 
-    events: list[CallEvent]
-    hashes: list[str]
+    events: Column
+    hashes: Column
     producers: Column
     times_s: NDArray[np.float64]
 
@@ -78,51 +79,53 @@ class EventBuilder:
     def __init__(self, company: Company, pods: Pods, start: datetime) -> None:
         form = form_of(company.keys[0])
         self._form = form
-        self._start_s = start.timestamp()
-        self._users = _objects([*company.users, None])  # the last one is NOBODY's
-        self._addresses = _objects(company.addresses)
-        self._ids = _objects(pods.ids)
+        self._start_us = round(start.timestamp() * 1e6)
+        self._users = to_objects([*company.users, None])  # the last one is NOBODY's
+        self._addresses = to_objects(company.addresses)
+        self._ids = to_objects(pods.ids)
         self._sequence = np.zeros(len(pods.ids), np.int64)
-        self._chain = _objects([GENESIS_HASH] * len(pods.ids))
+        self._chain = to_objects([GENESIS_HASH] * len(pods.ids))
         routes = [_describe(company, form, route) for route in company.routes]
-        self._routes = [_objects(list(column)) for column in zip(*routes, strict=True)]
+        self._routes = [to_objects(list(column)) for column in zip(*routes, strict=True)]
         # By route and end, side by side.
         ends = [end for route in company.routes for end in _describe_ends(route)]
-        self._ends = [_objects(list(column)) for column in zip(*ends, strict=True)]
+        self._ends = [to_objects(list(column)) for column in zip(*ends, strict=True)]
 
     def build(self, calls: Calls, moments: Moments, rng: np.random.Generator) -> Built:
-        """Build the events of all moments; about 8 µs each call."""
-        loss = calls["loss"][moments.row]
-        moments = moments.take(~(moments.completed & (loss & Loss.NEVER_COMPLETED > 0)))
-        loss = calls["loss"][moments.row]
+        """Build the events of all moments; about 10 µs each call."""
+        moments = moments.take(~(moments.completed & (calls["loss"][moments.row] & Loss.NEVER_COMPLETED > 0)))
+        loss, count = calls["loss"][moments.row], len(moments.row)
+        noise = rng.bytes(count * _HEX // 2).hex()
+        hashes = to_objects([noise[begin : begin + _HEX] for begin in range(0, len(noise), _HEX)])
         producers = calls["producer"][moments.row]
-        noise = rng.bytes(len(producers) * _HEX // 2).hex()
-        hashes = [noise[begin : begin + _HEX] for begin in range(0, len(noise), _HEX)]
         numbers, previous = self._link(producers, hashes)
         for broken in np.flatnonzero(moments.completed & (loss & Loss.CHAIN_BROKEN > 0)).tolist():
             previous[broken] = hashes[broken][::-1]
         lost = np.where(moments.completed, loss & Loss.COMPLETED_LOST, loss & Loss.STARTED_LOST) > 0
-        ids = _objects(format_ids(draw_ids(len(producers), rng)))
-        clocks = _objects(_datetimes(moments.clock_s + self._start_s))
-        envelopes = (ids, self._ids[producers], _objects(numbers.tolist()), previous, clocks)
-        kept: dict[int, CallEvent] = {}
-        for completed, build in ((False, self._begin), (True, self._complete)):
+        ids = to_objects(format_ids(draw_ids(count, rng)))
+        envelope = [ids, self._ids[producers], numbers, previous, self._clocks(moments.clock_s), hashes]
+        called = self._call_columns(calls)
+        events = np.empty(count, object)
+        for completed in (False, True):
             chosen = np.flatnonzero((moments.completed == completed) & ~lost)
-            own = [column[chosen].tolist() for column in envelopes]
-            part = calls[moments.row[chosen]]
-            kept.update(zip(chosen.tolist(), build(own, part, [hashes[i] for i in chosen.tolist()]), strict=True))
-        order = np.flatnonzero(~lost)
-        listed = order.tolist()
-        return Built([kept[i] for i in listed], [hashes[i] for i in listed], producers[order], moments.time_s[order])
+            rows = moments.row[chosen]
+            columns = [column[chosen].tolist() for column in envelope] + [column[rows].tolist() for column in called]
+            events[chosen] = to_objects(self._complete(columns, calls[rows]) if completed else self._begin(columns))
+        kept = np.flatnonzero(~lost)
+        return Built(events[kept], hashes[kept], producers[kept], moments.time_s[kept])
 
-    def _link(self, producers: Column, hashes: list[str]) -> tuple[Column, Column]:
+    def _clocks(self, clock_s: NDArray[np.float64]) -> Column:
+        since = np.round(clock_s * 1e6).astype(np.int64) + self._start_us
+        return to_objects([_EPOCH + delta for delta in since.astype("m8[us]").tolist()])
+
+    def _link(self, producers: Column, hashes: Column) -> tuple[Column, Column]:
         """Number each producer's events, and give each the hash of the one before."""
         order = np.argsort(producers, kind="stable")
         own = producers[order]
         firsts = np.flatnonzero(np.diff(own, prepend=-1))
         counts = np.diff(np.append(firsts, len(own)))
         place = np.arange(len(own)) - np.repeat(firsts, counts)
-        digests = _objects(hashes)[order]
+        digests = hashes[order]
         before = np.empty(len(own), object)
         before[1:] = digests[:-1]
         before[firsts] = self._chain[own[firsts]]
@@ -133,21 +136,21 @@ class EventBuilder:
         self._chain[own[firsts]] = digests[firsts + counts - 1]
         return numbers, previous
 
-    def _call_columns(self, calls: Calls) -> list[list[Any]]:
+    def _call_columns(self, calls: Calls) -> list[Column]:
         """Return what both events of a call carry, in the order in which the expressions below take it."""
         route = calls["route"]
         return [
-            format_ids(calls["call_id"]),
-            format_ids(calls["logical_id"]),
-            name_sessions(calls["session"]),
-            self._users[calls["user"]].tolist(),
-            self._addresses[calls["address"]].tolist(),
-            _MODELS[calls["model"]].tolist(),
-            calls["stream"].tolist(),
-            *(column[route].tolist() for column in self._routes),
+            to_objects(format_ids(calls["call_id"])),
+            to_objects(format_ids(calls["logical_id"])),
+            to_objects(name_sessions(calls["session"])),
+            self._users[calls["user"]],
+            self._addresses[calls["address"]],
+            _MODELS[calls["model"]],
+            calls["stream"],
+            *(column[route] for column in self._routes),
         ]
 
-    def _begin(self, envelopes: list[list[Any]], calls: Calls, _hashes: list[str]) -> list[CallEvent]:
+    def _begin(self, columns: list[list[Any]]) -> list[CallEvent]:
         return [
             CallStarted(
                 schema_version=SCHEMA_VERSION,
@@ -177,13 +180,13 @@ class EventBuilder:
                 stream=stream,
             )
             for (
-                event_id, producer_id, sequence, previous, clock,
+                event_id, producer_id, sequence, previous, clock, _digest,
                 call_id, logical_id, session, user, address, model, stream,
                 service, department, feature, source, agent, key, hint, provider, server, endpoint,
-            ) in zip(*envelopes, *self._call_columns(calls), strict=True)
+            ) in zip(*columns, strict=True)
         ]  # fmt: skip
 
-    def _complete(self, envelopes: list[list[Any]], calls: Calls, hashes: list[str]) -> list[CallEvent]:
+    def _complete(self, columns: list[list[Any]], calls: Calls) -> list[CallEvent]:
         ends = calls["route"] * len(_ENDS) + calls["status"]
         results = [
             name_contents(self._form, calls["content"]),
@@ -194,7 +197,6 @@ class EventBuilder:
             np.round(calls["latency_ms"], 3).tolist(),
             np.round(calls["first_token_ms"], 3).tolist(),
             *(column[ends].tolist() for column in self._ends),
-            hashes,
         ]
         form = self._form
         provider_counted, missing = UsageSource.PROVIDER, UsageSource.MISSING
@@ -244,27 +246,16 @@ class EventBuilder:
                 response_hash=None if error_type else form + digest[:32],
             )
             for (
-                event_id, producer_id, sequence, previous, clock,
+                event_id, producer_id, sequence, previous, clock, digest,
                 call_id, logical_id, session, user, address, model, stream,
                 service, department, feature, source, agent, key, hint, provider, server, endpoint,
                 request_hash, retry, inputs, outputs, cached, latency_ms, first_token_ms,
-                status, http_status, error_type, auth_result, digest,
-            ) in zip(*envelopes, *self._call_columns(calls), *results, strict=True)
+                status, http_status, error_type, auth_result,
+            ) in zip(*columns, *results, strict=True)
         ]  # fmt: skip
 
 
-def _objects(values: list[Any]) -> Column:
-    """Return a column of any objects; indexing it by rows is what makes it worth while."""
-    column = np.empty(len(values), object)
-    column[:] = values
-    return column
-
-
-_MODELS: Final = _objects([model.name for model in MODELS])
-
-
-def _datetimes(seconds: NDArray[np.float64]) -> list[datetime]:
-    return [datetime.fromtimestamp(second, UTC) for second in seconds.tolist()]
+_MODELS: Final = to_objects([model.name for model in MODELS])
 
 
 def _describe(company: Company, form: str, route: Route) -> tuple[Any, ...]:

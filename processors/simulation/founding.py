@@ -160,7 +160,7 @@ class Founder:
                     session_calls=float(session),
                     utc_offset_h=office.utc_offset_h + int(rng.integers(-1, 2)),
                     from_s=float(rng.uniform(*_JOINS_S)) + office.from_s
-                    if 0 < rank and rng.random() < _JOINERS
+                    if rank > 0 and rng.random() < _JOINERS
                     else office.from_s,
                     choices=self._choose(routes[habit]),
                 )

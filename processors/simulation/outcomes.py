@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from tokentrail.processors.simulation.calls import Calls, Outcome, draw_ids
+from tokentrail.processors.simulation.calls import Calls, Outcome, draw_ids, join_calls
 from tokentrail.processors.simulation.catalogue import MODELS
 from tokentrail.processors.simulation.latencies import estimate_latencies, shorten_failures
 
@@ -37,7 +37,7 @@ def conclude(calls: Calls, alter: Alter, rng: np.random.Generator) -> Calls:
         shorten_failures(calls, rng)
         calls = _try_again(calls, rng)
         attempts.append(calls)
-    return np.concatenate(attempts)
+    return join_calls(attempts)
 
 
 def _decide(calls: Calls, rng: np.random.Generator) -> None:

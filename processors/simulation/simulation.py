@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
+from math import ceil
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tokentrail.processors.simulation.arrivals import MAX_DELAY_S, Arrivals, SimulatedBatch
-from tokentrail.processors.simulation.calls import CALL, Calls
+from tokentrail.processors.simulation.calls import CALL, Calls, join_calls
 from tokentrail.processors.simulation.company import HOUR_S, SourceTable
 from tokentrail.processors.simulation.events import EventBuilder, Moments
 from tokentrail.processors.simulation.founding import Founder
@@ -21,6 +22,8 @@ from tokentrail.processors.simulation.sessions import Sessions
 
 PARTITIONS: Final = 4
 DAY_S: Final = 86_400.0
+_STRETCH_H: Final = 3
+"""Hours that are worked out at once: enough that NumPy's own cost does not count, and little enough for the memory."""
 _WEEK_H: Final = 168
 _TENANTS: Final = (6, 10)
 _GROWTH: Final = (0.01, 0.03)
@@ -30,7 +33,7 @@ _DAY_SIGMA: Final = 0.3
 _ABSENT: Final = 0.12
 """Of people, on any day."""
 # Streams of random numbers, so that what one part draws changes nothing for the others.
-_COMPANY, _PLANS, _PODS, _GROWTHS, _DAYS, _HOURS, _EXTRAS, _SURGES = range(8)
+_COMPANY, _PLANS, _PODS, _GROWTHS, _DAYS, _HOURS, _STRETCHES, _EXTRAS, _SURGES = range(9)
 
 
 class Simulation:
@@ -38,7 +41,7 @@ class Simulation:
 
     `calls_per_day` is the ordinary traffic of an average day; incidents come on top. `tenants` is the number of
     departments, drawn from the seed if None. `kinds` limits incidents and look-alikes to those named; None: all.
-    `batch_s` is how many seconds of arrival a batch holds. Bounded in memory: about an hour of events at a time.
+    `batch_s` is how many seconds of arrival a batch holds. Bounded in memory: some hours of events at a time.
     """
 
     def __init__(  # noqa: PLR0913 - all but the seed are by name
@@ -92,29 +95,29 @@ class Simulation:
             self._pods.partitions(self.partitions), self.partitions, self.start.timestamp(), self._batch_s
         )
         pending = np.zeros(0, CALL)
-        hours = round(self.days * 24)
-        for hour in range(hours):
-            rng = self._rng(_HOURS, hour)
-            end_s = (hour + 1) * HOUR_S
-            calls = self._begin_calls(sessions, hour, rng)
-            calls = np.concatenate([pending, calls[calls["start_s"] < self.days * DAY_S]])
-            moments = self._moments(calls, end_s)
-            built = builder.build(calls, moments, rng)
-            yield from arrivals.admit(built, end_s if hour < hours - 1 else end_s + MAX_DELAY_S + 1, rng)
+        hours = ceil(self.days * 24)
+        for first in range(0, hours, _STRETCH_H):
+            last = min(first + _STRETCH_H, hours)
+            end_s, rng = last * HOUR_S, self._rng(_STRETCHES, first)
+            begun = [part for hour in range(first, last) for part in self._begin_calls(sessions, hour)]
+            calls = conclude(join_calls(begun), self._alter, rng)
+            calls = join_calls([pending, calls[calls["start_s"] < self.days * DAY_S]])
+            built = builder.build(calls, self._moments(calls, end_s), rng)
+            yield from arrivals.admit(built, end_s if last < hours else end_s + MAX_DELAY_S + 1, rng)
             calls["begun"] = calls["start_s"] < end_s
             pending = calls[calls["start_s"] + calls["latency_ms"] / 1000 >= end_s]
 
-    def _begin_calls(self, sessions: Sessions, hour: int, rng: np.random.Generator) -> Calls:
-        """Return the calls of all sessions and plans that begin in an hour, concluded."""
+    def _begin_calls(self, sessions: Sessions, hour: int) -> list[Calls]:
+        """Return the calls of all sessions and plans that begin in an hour."""
         begin_s = hour * HOUR_S
         expected = self._table.calls_in_hour(hour) * (1 + self._weekly_growth * hour / _WEEK_H) * self._day(hour // 24)
-        parts = [sessions.draw(expected, begin_s, HOUR_S, rng)]
+        parts = [sessions.draw(expected, begin_s, HOUR_S, self._rng(_HOURS, hour))]
         for number, plan in enumerate(self._plans):
             if plan.surge is not None and plan.surge.start_s < begin_s + HOUR_S and plan.surge.end_s > begin_s:
                 parts.append(_surge(sessions, plan.surge, expected, begin_s, self._rng(_SURGES, number, hour)))
             if plan.calls is not None and begin_s <= plan.start_s < begin_s + HOUR_S:
                 parts.append(plan.calls(self._rng(_EXTRAS, number)))
-        return conclude(np.concatenate(parts), self._alter, rng)
+        return parts
 
     def _alter(self, calls: Calls, rng: np.random.Generator) -> None:
         self._pods.assign(calls, rng)
