@@ -17,6 +17,7 @@ LASTING_S: Final = 6 * 3600
 SEASONAL_AFTER_S: Final = 2 * WEEK_S
 SHARE_OF_CENTRE: Final = 0.05
 """Nobody is steadier than this: a spread below it says that there are few samples, not that there is no noise."""
+_STALE: Final = -1.0
 _MAD_TO_SIGMA: Final = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 _Q90_SIGMAS: Final = 1.2816
@@ -42,6 +43,7 @@ class Baseline(msgspec.Struct, array_like=True, kw_only=True):
     samples: bytes = b""
     """Codes of the last windows, oldest first: `tokentrail.processors.number_codes`."""
     centre: float = 0.0
+    """Below 0: to be computed from the samples when somebody asks; nobody does as long as an entity is quiet."""
     spread: float = 0.0
     frozen: int = 0
     """How many windows in a row were kept out because the alert was firing."""
@@ -65,16 +67,15 @@ class Baseline(msgspec.Struct, array_like=True, kw_only=True):
             self.frozen = 0
             self.frozen_since = -1
         self.samples = (self.samples + encode_number(sample))[-2 * MAX_SAMPLES :]
-        if len(self.samples) >= 2 * MIN_SAMPLES:
-            self.centre, self.spread = summarize_samples(self.samples)
+        self.centre = _STALE
 
     def usual(self, second: int, learning_s: int, *, seasonal: bool) -> Usual | None:
-        """Return what is usual now, or None while too little is known. O(1).
+        """Return what is usual now, or None while too little is known. O(1) but for the first time after a window.
 
         With `seasonal` it is the higher of the recent level and that of this hour of the week, or while the hour has
         not come round yet, of this hour on the days before.
         """
-        if self.is_learning(second, learning_s):
+        if not self._is_known(second, learning_s):
             return None
         season = self.season
         if seasonal and season is not None and season.levels:
@@ -89,7 +90,7 @@ class Baseline(msgspec.Struct, array_like=True, kw_only=True):
 
         An hour at which there never was a call has the recent level.
         """
-        if second - self.since < SEASONAL_AFTER_S or self.is_learning(second, learning_s) or self.season is None:
+        if second - self.since < SEASONAL_AFTER_S or not self._is_known(second, learning_s) or self.season is None:
             return None
         level = self.season.highest_level(second, self.window_s)
         if level is None:
@@ -103,15 +104,19 @@ class Baseline(msgspec.Struct, array_like=True, kw_only=True):
         None while learning. An hour of the week at which there never was a call is 0 once a week is known, and before
         that an hour of the day at which there never was one.
         """
-        if self.is_learning(second, learning_s):
+        if not self._is_known(second, learning_s):
             return None
         if self.season is None:
             return self.centre
         return min(self.centre, self.season.lowest_level(second, self.window_s, whole=second - self.since >= WEEK_S))
 
-    def is_learning(self, second: int, learning_s: int) -> bool:
-        """Whether too little is known to judge by."""
-        return len(self.samples) < 2 * MIN_SAMPLES or second - self.since < learning_s
+    def _is_known(self, second: int, learning_s: int) -> bool:
+        """Whether enough is known to judge by; centre and spread are then up to date."""
+        if len(self.samples) < 2 * MIN_SAMPLES or second - self.since < learning_s:
+            return False
+        if self.centre < 0:
+            self.centre, self.spread = summarize_samples(self.samples)
+        return True
 
     def _begin(self, since: int, window_s: int) -> None:
         """A window of another width adds up to other numbers: start afresh."""
