@@ -1,4 +1,7 @@
-"""When events reach the broker: after a small delay, in order per producer; and the batches they come in."""
+"""When events reach the broker: after a small delay, in order per producer; and the batches they come in.
+
+A batch's `hashes` stand for the SHA-256 of each event's bytes: they are its producer's next `prev_hash`.
+"""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -8,24 +11,13 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tokentrail.processors.simulation.events import Built, CallEvent
+from tokentrail.processors.simulation.events import Built
+from tokentrail.processors.slicing import EventBatch
 
 _LEAST_DELAY_S: Final = 0.004
 _DELAY: Final = (0.025, 0.9)
 """Beyond the least: median, and sigma of the logarithm."""
 MAX_DELAY_S: Final = 3.0
-
-
-class SimulatedBatch(msgspec.Struct, frozen=True):
-    """Neighbouring records of one partition; columns of equal length."""
-
-    partition: int
-    offsets: range
-    timestamps_ms: list[int]
-    """When the broker appended them; never falls within a partition."""
-    events: list[CallEvent]
-    hashes: list[str]
-    """64 hex digits that stand for the SHA-256 of each event's bytes: the producer's next `prev_hash`."""
 
 
 class _Waiting(msgspec.Struct):
@@ -48,7 +40,7 @@ class Arrivals:
         self._batch_s = batch_s
         self._waiting = _Waiting(np.zeros(0), np.zeros(0, np.int64), np.empty(0, object), np.empty(0, object))
 
-    def admit(self, built: Built, until_s: float, rng: np.random.Generator) -> Iterator[SimulatedBatch]:
+    def admit(self, built: Built, until_s: float, rng: np.random.Generator) -> Iterator[EventBatch]:
         """Take in events, and yield batches of all that has arrived before a moment, in order of arrival."""
         producers, times = built.producers, built.times_s
         median, sigma = _DELAY
@@ -78,7 +70,7 @@ class Arrivals:
         np.maximum.at(self._last, producers, ordered)
         return ordered
 
-    def _cut(self, waiting: _Waiting, slots: NDArray[Any]) -> Iterator[SimulatedBatch]:
+    def _cut(self, waiting: _Waiting, slots: NDArray[Any]) -> Iterator[EventBatch]:
         if not len(slots):
             return
         stamps = np.floor((waiting.arrivals + self._start_s) * 1000).astype(np.int64).tolist()
@@ -88,7 +80,7 @@ class Arrivals:
             partition = int(waiting.partitions[begin])
             offset = self._offsets[partition]
             self._offsets[partition] = offset + end - begin
-            yield SimulatedBatch(
+            yield EventBatch(
                 partition,
                 range(offset, offset + end - begin),
                 stamps[begin:end],

@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
+from typing import cast
 
 import msgspec
 from msgspec.structs import replace
 
-from tokentrail.processors.simulation.arrivals import SimulatedBatch
 from tokentrail.processors.simulation.events import CallEvent
-from tokentrail.processors.slicing import RecordBatch
+from tokentrail.processors.slicing import EventBatch, RecordBatch
 from tokentrail.schemas.events import GENESIS_HASH
 
 
-def encode_records(batches: Iterable[SimulatedBatch]) -> Iterator[RecordBatch]:
+def encode_records(batches: Iterable[EventBatch]) -> Iterator[RecordBatch]:
     """Yield a record batch for each batch, in order. Pass a simulation's batches from its first one on.
 
     Each event's `prev_hash` becomes the SHA-256 of its producer's previous bytes where the simulation meant that; where
@@ -22,7 +22,7 @@ def encode_records(batches: Iterable[SimulatedBatch]) -> Iterator[RecordBatch]:
     heads: dict[str, tuple[str, str]] = {}
     for batch in batches:
         payloads: list[bytes | None] = []
-        for event, stand_in in zip(batch.events, batch.hashes, strict=True):
+        for event, stand_in in zip(cast("list[CallEvent]", batch.events), batch.hashes, strict=True):
             payload = encode(_relink(event, heads))
             heads[event.producer_id] = (stand_in, sha256(payload).hexdigest())
             payloads.append(payload)

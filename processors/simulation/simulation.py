@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tokentrail.processors.simulation.arrivals import MAX_DELAY_S, Arrivals, SimulatedBatch
+from tokentrail.processors.simulation.arrivals import MAX_DELAY_S, Arrivals
 from tokentrail.processors.simulation.calls import CALL, Calls, join_calls
 from tokentrail.processors.simulation.company import HOUR_S, SourceTable
 from tokentrail.processors.simulation.events import EventBuilder, Moments
@@ -19,6 +19,7 @@ from tokentrail.processors.simulation.plans import Plan, Surge
 from tokentrail.processors.simulation.pods import Pods
 from tokentrail.processors.simulation.schedule import Schedule
 from tokentrail.processors.simulation.sessions import Sessions
+from tokentrail.processors.slicing import EventBatch
 
 PARTITIONS: Final = 4
 DAY_S: Final = 86_400.0
@@ -87,8 +88,11 @@ class Simulation:
             incidents=self.incidents,
         )
 
-    def batches(self) -> Iterator[SimulatedBatch]:
-        """Yield every event, from the beginning, in order of arrival. Each call starts anew."""
+    def batches(self) -> Iterator[EventBatch]:
+        """Yield every event, from the beginning, in order of arrival. Each call starts anew.
+
+        Calls that are open when the time is over have no completed event.
+        """
         sessions = Sessions(self._company, self._table)
         builder = EventBuilder(self._company, self._pods, self.start)
         arrivals = Arrivals(

@@ -10,6 +10,7 @@ from tokentrail.cli.migrate import migrate
 from tokentrail.cli.query import query
 from tokentrail.cli.replay import replay
 from tokentrail.cli.scorecard import scorecard
+from tokentrail.cli.simulate import simulate
 from tokentrail.cli.status import status
 from tokentrail.cli.topics import topics
 from tokentrail.cli.up import up
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The audit trail of your LLM calls: who called which model, what it cost, what is wrong right now.",
 )
-for command in (up, demo, status, costs, query, topics, migrate, replay, scorecard):
+for command in (up, demo, status, costs, query, topics, migrate, replay, simulate, scorecard):
     app.command()(command)
 app.add_typer(alerts, name="alerts")
 
