@@ -7,7 +7,7 @@ every partition has been read past that moment.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -30,16 +30,13 @@ class LogRecord(msgspec.Struct, frozen=True, kw_only=True):
     partition: int
     offset: int
     appended_ms: int
+    order_ms: int
+    """`appended_ms`, or that of an earlier record of the partition where the broker's clock has stepped back."""
 
     @property
-    def place(self) -> tuple[Any, ...]:
+    def place(self) -> tuple[int, bool, int, int]:
         """Where it stands among all; controls go before alerts of the same millisecond."""
-        alert = self.content
-        if isinstance(alert, Alert):
-            change = (1, alert.occurred_at.isoformat(), alert.alert_id, alert.revision)
-        else:
-            change = (0, "", alert.control_id, 0)
-        return (self.appended_ms, *change, self.partition, self.offset)
+        return (self.order_ms, isinstance(self.content, Alert), self.partition, self.offset)
 
 
 class OrderedLog:
@@ -51,6 +48,7 @@ class OrderedLog:
         self._partitions = list(ends_at_open)
         self._ends = ends_at_open
         self._waiting: list[LogRecord] = []
+        self._clock_ms: dict[TopicPartition, int] = {}
         self.ends_at_open = {tp.partition: end for tp, end in ends_at_open.items() if tp.topic == alerts}
         """By partition of `llm.alerts`: the offset of its first record after this log was opened."""
         self.read_through: dict[int, int] = {}
@@ -65,12 +63,12 @@ class OrderedLog:
         await self._fetch(timeout_ms if not self._waiting else 0)
         if not self._waiting:
             return []
-        newest_ms = max(record.appended_ms for record in self._waiting)
+        newest_ms = max(record.order_ms for record in self._waiting)
         await asyncio.sleep(SETTLE_S)
         # By now every broker's clock is past that moment: what comes behind these ends is younger.
         await self._read_to(await self._consumer.end_offsets(self._partitions))
-        ready = [record for record in self._waiting if record.appended_ms <= newest_ms]
-        self._waiting = [record for record in self._waiting if record.appended_ms > newest_ms]
+        ready = [record for record in self._waiting if record.order_ms <= newest_ms]
+        self._waiting = [record for record in self._waiting if record.order_ms > newest_ms]
         return self._give_out(ready)
 
     async def take_history(self) -> list[LogRecord]:
@@ -97,11 +95,16 @@ class OrderedLog:
     async def _fetch(self, timeout_ms: int) -> None:
         for tp, records in (await self._consumer.getmany(timeout_ms=timeout_ms)).items():
             for record in records:
+                order_ms = self._clock_ms[tp] = max(self._clock_ms.get(tp, 0), record.timestamp)
                 content = self._decode(tp, record.value)
                 if content is not None:
                     self._waiting.append(
                         LogRecord(
-                            content=content, partition=tp.partition, offset=record.offset, appended_ms=record.timestamp
+                            content=content,
+                            partition=tp.partition,
+                            offset=record.offset,
+                            appended_ms=record.timestamp,
+                            order_ms=order_ms,
                         )
                     )
 

@@ -9,6 +9,7 @@ from tokentrail.errors import TokentrailError
 from tokentrail.garbage import collect_rarely
 from tokentrail.processors.price_sources import open_price_book
 from tokentrail.settings import Settings, load_settings
+from tokentrail.sinks.clickhouse.alert_writer import AlertWriter
 from tokentrail.sinks.clickhouse.ledger import LedgerWriter
 
 
@@ -27,12 +28,20 @@ def main() -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    writer = LedgerWriter(settings, open_price_book(settings))
+    """Run both writers: that of calls, whose end is the end of the process, and that of alerts beside it."""
+    calls, alerts = LedgerWriter(settings, open_price_book(settings)), AlertWriter(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, writer.stop)
+        loop.add_signal_handler(number, calls.stop)
     collect_rarely()
-    await writer.run()
+    beside = asyncio.create_task(alerts.run())
+    # A mistake of ours in the lesser one must be seen, not wait for the end.
+    beside.add_done_callback(lambda _: calls.stop())
+    try:
+        await calls.run()
+    finally:
+        alerts.stop()
+        await beside
 
 
 if __name__ == "__main__":

@@ -11,7 +11,17 @@ from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect
 from tokentrail.sinks.clickhouse.migrations import ONE_NODE, apply_migrations, migrate, shipped_migrations
 
-TABLES = {"event_log", "model_rates", "calls", "calls_from_event_log", "schema_migrations"}
+TABLES = {
+    "event_log",
+    "model_rates",
+    "calls",
+    "calls_from_event_log",
+    "alerts",
+    "alert_controls",
+    "alerts_latest",
+    "incidents",
+    "schema_migrations",
+}
 
 
 def tables(settings: Settings) -> set[str]:
