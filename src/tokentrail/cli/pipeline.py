@@ -9,6 +9,7 @@ from tokentrail.cli.light import LIGHT_COMMANDS, run_light
 from tokentrail.cli.migrate import migrate
 from tokentrail.cli.query import query
 from tokentrail.cli.replay import replay
+from tokentrail.cli.rules import app as rules
 from tokentrail.cli.scorecard import scorecard
 from tokentrail.cli.simulate import simulate
 from tokentrail.cli.status import status
@@ -24,6 +25,7 @@ app = typer.Typer(
 for command in (up, demo, status, costs, query, topics, migrate, replay, simulate, scorecard):
     app.command()(command)
 app.add_typer(alerts, name="alerts")
+app.add_typer(rules, name="rules")
 
 
 def _pass_on(context: typer.Context) -> None:
