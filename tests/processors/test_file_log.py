@@ -10,7 +10,7 @@ import pytest
 from call_log import START, make_call
 
 from tokentrail.errors import SourceError
-from tokentrail.processors import file_log
+from tokentrail.processors import file_lines
 from tokentrail.processors.event_range import EventRange
 from tokentrail.processors.file_log import FileLog
 
@@ -20,7 +20,7 @@ TEXT = b"".join(call.payload + b"\n" for call in CALLS)
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_log, "CHUNK_BYTES", 700)
+    monkeypatch.setattr(file_lines, "CHUNK_BYTES", 700)
 
 
 def _zstd(text: bytes) -> bytes:
@@ -77,6 +77,55 @@ def test_a_line_that_is_no_event_is_named(tmp_path: Path, line: bytes) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(TEXT[: TEXT.index(b"\n") + 1] + line + b"\n" + TEXT)
     with pytest.raises(SourceError, match=r"a\.jsonl, line 2, is no event"):
+        list(FileLog([path]).read([0]))
+
+
+def _record_lines(partitions: int) -> bytes:
+    return b"".join(
+        b'{"partition":%d,"offset":%d,"timestamp_ms":%d,"event":%b}\n'
+        % (number % partitions, number // partitions, 1_000 + number, call.payload)
+        for number, call in enumerate(CALLS)
+    )
+
+
+def test_records_keep_partition_offset_and_arrival(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(_record_lines(3))
+    log = FileLog([path])
+    assert log.count_by_partition() == {0: 17, 1: 17, 2: 16}
+    batches = list(log.read([0, 2]))
+    found = sorted(
+        (ms, batch.partition, offset, payload)
+        for batch in batches
+        for ms, offset, payload in zip(batch.timestamps_ms, batch.offsets, batch.payloads, strict=True)
+    )
+    assert found == [
+        (1_000 + number, number % 3, number // 3, call.payload) for number, call in enumerate(CALLS) if number % 3 != 1
+    ]
+
+
+def test_files_of_events_are_numbered_behind_the_partitions_of_records(tmp_path: Path) -> None:
+    (tmp_path / "events").write_bytes(TEXT)
+    (tmp_path / "records").write_bytes(_record_lines(2))
+    log = FileLog([tmp_path / "events", tmp_path / "records"])
+    assert sorted(log.count_by_partition()) == [0, 1, 2]
+    assert sum(len(batch.offsets) for batch in log.read([2])) == len(CALLS)
+
+
+def test_a_range_of_event_time_is_cut_out_of_records_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    arrival_ms = int(START.timestamp() * 1000)
+    path.write_bytes(_record_lines(1).replace(b'"timestamp_ms":', b'"timestamp_ms":%d' % (arrival_ms // 10**4)))
+    within = EventRange(START + timedelta(seconds=10), START + timedelta(seconds=20))
+    offsets = [offset for batch in FileLog([path], within).read([0]) for offset in batch.offsets]
+    assert offsets == list(range(10, 20))
+
+
+@pytest.mark.parametrize("line", [b'{"partition":x}', TEXT.split(b"\n")[0], b'{"partition":0,"offset":1}'])
+def test_a_line_that_is_no_record_is_named(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(_record_lines(2).split(b"\n")[0] + b"\n" + line + b"\n")
+    with pytest.raises(SourceError, match=r"a\.jsonl, line 2, is no record"):
         list(FileLog([path]).read([0]))
 
 
