@@ -193,9 +193,10 @@ def test_kill_9_loses_nothing_older_than_a_group_commit(nursery: Nursery) -> Non
 def test_a_commit_that_comes_late_is_found(nursery: Nursery) -> None:
     chance = random.Random(1)
 
-    kills = (nursery.kill_one(chance.uniform(0.1, 0.4), group_s=0.05) for _ in range(20))
+    kills = [nursery.kill_one(chance.uniform(0.1, 0.4), group_s=0.05) for _ in range(6)]
 
-    assert any(kill.late_ms > COMMITTED_WITHIN_MS for kill in kills)
+    with pytest.raises(AssertionError):
+        assert_no_later_than_a_bare_thread(summary(kills))
 
 
 @pytest.mark.soak
@@ -211,9 +212,15 @@ def test_kill_9_five_hundred_times(nursery: Nursery) -> None:
     figures = summary(kills)
     keep_figures("kill -9", {**figures, "seconds": round(time.monotonic() - began_s)})
 
-    assert max(kill.late_ms for kill in kills) <= COMMITTED_WITHIN_MS, figures
-    # A scribe that kept the interpreter to itself would make the bare thread late as well.
-    assert figures["missing_after_10_ms"] <= figures["bare_thread_after_10_ms"] + len(kills) // 100, figures
+    assert_no_later_than_a_bare_thread(figures)
+
+
+def assert_no_later_than_a_bare_thread(figures: dict[str, float]) -> None:
+    """Hold a campaign to the 10 ms, but for what the machine, or the host's other threads, withhold from any thread."""
+    bare = figures["bare_thread_after_10_ms"]
+    assert figures["missing_after_10_ms"] <= bare + figures["kills"] / 100, figures
+    # Threads are not held up all at once: one in ten times it may be this one alone. Where none ever is, none may be.
+    assert figures["missing_after_10_ms_without_stalls"] <= bare / 10, figures
 
 
 def summary(kills: list[Kill]) -> dict[str, float]:
