@@ -114,7 +114,7 @@ def plan_launch_day(site: Site) -> Plan:
     """Harmless: everybody in a department calls up to 2.5 times as much, rising and falling over hours."""
     number, department = site.department()
     length_s = site.between(7, 10) * HOUR_S
-    start_s = site.working_moment(length_s, department.utc_offset_h, WARM_UP_DAYS * DAY_S + department.from_s)
+    start_s = site.usual_moment(length_s, department, 0.0)
     factor = site.between(1.5, 2.5)
     return Plan(
         kind="launch_day",

@@ -87,7 +87,7 @@ def _kill(site: Site, department: Department, pod: int, claim: tuple[str, int]) 
         kind="lost_calls",
         start_s=moment - 120,
         label_start_s=moment,
-        end_s=moment,
+        end_s=moment + 60,
         entities=_describe(site, department, pod),
         note=f"a process of {site.company.services[service].name} is killed with {open_calls} calls open or more",
         claims=frozenset({claim}),
