@@ -1,6 +1,5 @@
 """Baselines: what is usual for an entity, learnt from its own earlier windows; medians, so no burst poisons it."""
 
-import math
 from typing import Final, NamedTuple
 
 import msgspec
@@ -20,8 +19,9 @@ SHARE_OF_CENTRE: Final = 0.05
 _STALE: Final = -1.0
 _MAD_TO_SIGMA: Final = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
+_Q75_SIGMAS: Final = 0.6745
 _Q90_SIGMAS: Final = 1.2816
-"""How many standard deviations the 90th percentile of a normal distribution lies above its median."""
+"""How many standard deviations a quantile of a normal distribution lies above its median."""
 
 
 class Usual(NamedTuple):
@@ -143,15 +143,17 @@ class Baseline(msgspec.Struct, array_like=True, kw_only=True):
 def summarize_samples(samples: bytes) -> Usual:
     """Return median and robust standard deviation of encoded samples.
 
-    The spread is the largest of: the scaled median absolute deviation; what the 90th percentile says, since usage has
-    a long upper tail that the former is blind to; and a small share of the median.
+    The spread is the larger of the scaled median absolute deviation and what the upper quartile says, since usage has a
+    long upper tail that the former is blind to; at least a small share of the median. The 90th percentile may double
+    it and no more: it knows the tail better, and a burst in one window of ten moves it.
     """
     numbers = sorted(decode_numbers(samples))
     centre = _middle(numbers)
     deviations = sorted([abs(number - centre) for number in numbers])
-    q90 = numbers[math.ceil(0.9 * len(numbers)) - 1]
-    spread = max(_MAD_TO_SIGMA * _middle(deviations), (q90 - centre) / _Q90_SIGMAS, SHARE_OF_CENTRE * centre)
-    return Usual(round_number(centre), round_number(spread))
+    quartile = (numbers[int(0.75 * (len(numbers) - 1))] - centre) / _Q75_SIGMAS
+    steady = max(_MAD_TO_SIGMA * _middle(deviations), quartile, SHARE_OF_CENTRE * centre)
+    tail = (numbers[int(0.9 * (len(numbers) - 1))] - centre) / _Q90_SIGMAS
+    return Usual(round_number(centre), round_number(max(steady, min(tail, 2 * steady))))
 
 
 def _middle(ordered: list[float]) -> float:

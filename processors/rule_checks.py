@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, get_args
 
 from tokentrail.processors.metrics import is_amount
+from tokentrail.schemas.events import CallStarted
 from tokentrail.schemas.rules import (
     Absence,
     Budget,
@@ -31,6 +32,8 @@ _DISTINCT: Final = {
     "distinct_sessions": "session_id",
     "distinct_models": "request_model",
 }
+
+_OF_STARTED: Final = frozenset(CallStarted.__struct_fields__)
 
 Finding = tuple[str, str]
 """A field, as a dotted path, and what is wrong with it."""
@@ -80,6 +83,10 @@ def _check_metric(rule: Rule) -> Iterator[Finding]:
         if rule.where or rule.where_not:
             yield "where", f"{metric} comes from a producer's whole chain; it cannot be filtered"
         yield from _want_threshold(rule)
+    if metric == "clock_skewed":
+        used = {field for fields in entities for field in fields} | set(rule.where) | set(rule.where_not)
+        for field in sorted(used - _OF_STARTED):
+            yield "by", f"{metric} counts calls that have only begun, too, and those have no {field}"
     if metric == "context_growth_tokens" and any("session_id" not in fields for fields in entities):
         yield "by", "context grows within a session; each element must be or contain session_id"
     if metric in _NEW and rule.learning_s == 0:

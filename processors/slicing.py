@@ -92,7 +92,7 @@ class _Tallying:
         self.views = plan.views
         self.keys = [compile_key(view) for view in plan.views]
         self.skewed = [index for index, wanted in enumerate(plan.skewed) if wanted]
-        self.extras = [[(name, EXTRAS.get(name)) for name in extras] for extras in plan.extras]
+        self.extras = [[(name, EXTRAS[name]) for name in extras] for extras in plan.extras]
         self.link_views = [index for index, extras in enumerate(plan.extras) if LINKS in extras]
 
 
@@ -283,9 +283,9 @@ class PartitionSlicer:
                 yield numbers[view], members
 
 
-def _carry(name: str, extra: Extra | None, entity: str, numbers: list[int], at: _Second) -> Any:
-    if extra is None:
-        tally = at.links.get(entity) if name == LINKS else None
+def _carry(name: str, extra: Extra, entity: str, numbers: list[int], at: _Second) -> Any:
+    if name == LINKS:
+        tally = at.links.get(entity)
         return None if tally is None else tally.freeze()
     values = [extra.of_call(event) for event in map(at.events.__getitem__, numbers) if type(event) is CallCompleted]
     values = [value for value in values if value is not None]

@@ -52,14 +52,29 @@ def test_bursts_in_fewer_than_half_of_the_windows_leave_the_centre_among_the_oth
     assert ordered[0] * 0.999 <= _centre(baseline, end) <= furthest * 1.001
 
 
-@given(st.lists(st.floats(0, 1e9), min_size=MIN_SAMPLES, max_size=60))
-def test_the_spread_covers_nine_windows_of_ten(samples: list[float]) -> None:
+@given(
+    st.lists(st.floats(10, 1e6), min_size=36, max_size=40),
+    st.lists(st.floats(1e7, 1e11), max_size=8),
+    st.randoms(use_true_random=False),
+)
+def test_bursts_in_fewer_than_a_quarter_of_the_windows_leave_the_spread_within_that_of_the_others(
+    calm: list[float], bursts: list[float], random: Random
+) -> None:
+    samples = [*calm, *bursts]
+    random.shuffle(samples)
     baseline = Baseline()
-    end = _feed(baseline, samples)
-    usual = baseline.usual(end, 0, seasonal=False)
+    usual = baseline.usual(_feed(baseline, samples), 0, seasonal=False)
     assert usual is not None
-    covered = [s for s in samples[-MAX_SAMPLES:] if s <= (usual.centre + 1.2816 * usual.spread) * 1.001 + 1e-6]
-    assert len(covered) >= 0.9 * len(samples[-MAX_SAMPLES:])
+    assert usual.spread <= 2 * 1.4826 * (max(calm) - min(calm)) + 0.1 * max(calm)
+
+
+@given(st.integers(0, 2**32))
+def test_the_spread_of_normal_noise_is_its_standard_deviation_or_up_to_twice_that(seed: int) -> None:
+    random = Random(seed)
+    baseline = Baseline()
+    usual = baseline.usual(_feed(baseline, [random.normalvariate(1000, 200) for _ in range(48)]), 0, seasonal=False)
+    assert usual is not None
+    assert 90 < usual.spread < 420
 
 
 def test_an_entity_that_is_young_is_learning() -> None:

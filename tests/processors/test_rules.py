@@ -91,6 +91,7 @@ def test_a_mistake_is_told_with_line_and_field_and_what_would_be_right(
         ("new_users", "user_id", 60, 'type = "threshold", above = 9', "by"),
         ("distinct_users", "user_id", 60, 'type = "threshold", above = 9', "by"),
         ("latency_p50_ms", "user_id", 60, 'type = "new_entity"', "metric"),
+        ("clock_skewed", "request_hash", 60, 'type = "threshold", above = 9', "by"),
     ],
 )  # fmt: skip
 def test_a_combination_that_means_nothing_is_refused(
