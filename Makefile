@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Each has a broker and an engine of its own; most of a test's time is waiting for them.
 TEST_PROCESSES ?= 2
 
-.PHONY: install demo test lint format bench bench-shim soak sdk-table clean
+.PHONY: install demo test lint format bench bench-shim bench-detection soak sdk-table clean
 
 install: $(STAMP)
 
@@ -37,6 +37,9 @@ bench: install
 
 bench-shim: install
 	$(BIN)/python benchmarks/shim.py $(ARGS)
+
+bench-detection: install
+	$(BIN)/python -m benchmarks.detection $(ARGS)
 
 soak: install
 	$(BIN)/python -m pytest -m soak --timeout 3600 $(ARGS)

@@ -32,8 +32,9 @@ DEPARTMENTS: Final = ("payments", "support", "search", "legal", "growth")
 class Fleet:
     """Recorders of many services, spread evenly over the partitions."""
 
-    def __init__(self, settings: Settings, publisher: Publisher, seed: int) -> None:
+    def __init__(self, settings: Settings, publisher: Publisher, seed: int, users: int = 0) -> None:
         self._random = random.Random(seed)
+        self._users = users
         self._recorders = [
             Recorder(publisher, service=f"service-{n}", environment="production", producer_id=name)
             for n, name in enumerate(_spread(settings.partitions))
@@ -46,17 +47,18 @@ class Fleet:
         chance = self._random
         self._serial += 1
         recorder = self._recorders[self._serial % len(self._recorders)]
-        user = min(int(chance.paretovariate(1.1)), 5000)
+        user = chance.randrange(self._users) if self._users else min(int(chance.paretovariate(1.1)), 5000)
+        keys = self._users // 10 or 300
         call = Call(
             user_id=f"user-{user}",
             session_id=f"session-{user}-{self._serial // 50_000}",
             department=DEPARTMENTS[user % len(DEPARTMENTS)],
             feature=f"feature-{user % 20}",
             request_source="api",
-            ip_address=f"10.0.{user % 200}.{user % 250}",
+            ip_address=f"10.{user >> 16}.{user >> 8 & 255}.{user & 255}",
             user_agent="OpenAI/Python 3.54.0",
-            api_key_id=f"hmac1:5f2e:{user % 300:064x}",
-            api_key_hint=f"sk-...{user % 300:04d}",
+            api_key_id=f"hmac1:5f2e:{user % keys:064x}",
+            api_key_hint=f"sk-...{user % keys:04d}",
             provider="openai",
             server_address="api.openai.com",
             endpoint="/v1/chat/completions",
@@ -167,10 +169,11 @@ def main() -> None:
     parser.add_argument("--event-rate", type=int, default=5_000, help="events per second of event time")
     parser.add_argument("--live", action="store_true", help="in real time")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--users", type=int, default=0, help="so many, each as busy; 0: some much busier than others")
     arguments = parser.parse_args()
     settings = current_settings()
     publisher = Publisher.from_settings(settings)
-    fleet = Fleet(settings, publisher, arguments.seed)
+    fleet = Fleet(settings, publisher, arguments.seed, arguments.users)
     started = time.perf_counter()
     if arguments.live:
         probes, events = publish_live(fleet, arguments.events, arguments.event_rate), arguments.events
