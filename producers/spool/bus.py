@@ -27,8 +27,8 @@ from tokentrail.producers.spool.directory import (
     default_root,
     make_directory,
     make_directory_somewhere,
-    size_of_others,
 )
+from tokentrail.producers.spool.others import OthersSize
 from tokentrail.producers.spool.segments import Segments
 from tokentrail.producers.spool.shipping import Shipping
 from tokentrail.producers.spool.tail import Tail
@@ -251,7 +251,7 @@ class Spool:
         root = directory.path.parent
         segments = Segments(directory.path)
         tail = Tail(segments)
-        links = WriterLinks(on_drop=self._on_drop, others_bytes=lambda: size_of_others(root))
+        links = WriterLinks(on_drop=self._on_drop, others_bytes=OthersSize(root))
         orphanage = Orphanage(root, destination.takes, max_age_s=options.limits.max_age_s, grace_s=options.grace_s)
         if options.kafka:
             links = msgspec.structs.replace(links, offer=tail.offer)

@@ -25,8 +25,6 @@ _SEGMENT_AGE_S: Final = 3600.0
 _GROUP_BYTES: Final = 4_194_304
 """So much is written at once, whether or not somebody commits."""
 _TELL_AGAIN_S: Final = 60.0
-_COUNT_OTHERS_S: Final = 10.0
-"""How often the directories of other processes are looked at, while events come."""
 _NO_ROOM: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _log = logging.getLogger("tokentrail")
 
@@ -50,7 +48,7 @@ class WriterLinks(msgspec.Struct, frozen=True, kw_only=True):
     on_drop: Callable[[bytes, int], None] = lambda _key, _count: None
     """Gets key and number of records that were dropped after `append` had taken them."""
     others_bytes: Callable[[], int] = lambda: 0
-    """How much of `max_bytes` other processes have taken."""
+    """How much of `max_bytes` other processes have taken; asked with every record."""
     clock: Callable[[], float] = time.time
 
 
@@ -68,11 +66,9 @@ class SpoolWriter:
         self._limits = limits
         self._offer = links.offer
         self._on_drop = links.on_drop
-        self._count_others = links.others_bytes
+        self._others_bytes = links.others_bytes
         self._clock = links.clock
         self._segment_bytes = min(SEGMENT_BYTES, limits.max_bytes // _SEGMENTS_A_SPOOL)
-        self._others_bytes = 0
-        self._others_counted_s = float("-inf")
         self._file = -1
         self._identity = (0, 0)
         self._opened_s = 0.0
@@ -190,7 +186,6 @@ class SpoolWriter:
         self._opened_s = now_s
         status = os.fstat(file)
         self._identity = (status.st_dev, status.st_ino)
-        self._others_counted_s = float("-inf")
         expired = self._segments.expire(now_s - self._limits.max_age_s)
         if expired:
             self.dropped["too_old"] += expired
@@ -203,11 +198,7 @@ class SpoolWriter:
 
     def _has_room(self, size_bytes: int) -> bool:
         segments = self._segments
-        now_s = self._clock()
-        if now_s - self._others_counted_s >= _COUNT_OTHERS_S:
-            self._others_counted_s = now_s
-            self._others_bytes = self._count_others()
-        room = self._limits.max_bytes - self._others_bytes - self._waiting_bytes - size_bytes
+        room = self._limits.max_bytes - self._others_bytes() - self._waiting_bytes - size_bytes
         if segments.size_bytes > room and segments.acknowledged == segments.committed:
             # All of the last file is settled; it can only be deleted when it is not written to any more.
             self._leave_file()
