@@ -3,6 +3,7 @@
 import typer
 
 from tokentrail.cli.alerts import app as alerts
+from tokentrail.cli.backtest import app as backtest
 from tokentrail.cli.costs import costs
 from tokentrail.cli.demo import demo
 from tokentrail.cli.light import LIGHT_COMMANDS, run_light
@@ -26,6 +27,7 @@ for command in (up, demo, status, costs, query, topics, migrate, replay, simulat
     app.command()(command)
 app.add_typer(alerts, name="alerts")
 app.add_typer(rules, name="rules")
+app.add_typer(backtest, name="backtest")
 
 
 def _pass_on(context: typer.Context) -> None:
