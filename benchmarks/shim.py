@@ -66,7 +66,7 @@ PEERS: Final = (
 
 
 def environment(peer: Peer) -> Path:
-    """Return the Python of a peer's environment; makes it if it is not there."""
+    """Return the Python of a peer's environment; makes it if it is not there. Ours is brought up to date."""
     home = ENVIRONMENTS / peer.case.partition("-")[0]  # cases of one library share theirs
     python = home / "bin" / "python"
     stamp = home / ".installed"
@@ -78,6 +78,9 @@ def environment(peer: Peer) -> Path:
         if peer.alone:
             subprocess.run([*pip[: -len(peer.packages)], "--no-deps", *peer.alone], check=True)
         stamp.touch()
+    elif str(ROOT) in peer.packages:  # what is measured is the code as it is now
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*pip, "--no-deps", "--force-reinstall", str(ROOT)], check=True)
     return python
 
 
