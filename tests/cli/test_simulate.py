@@ -1,17 +1,23 @@
 """`tokentrail simulate` as a user types it."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
+from ledger_log import run_command
+from topic_log import read_topic
 from typer.testing import CliRunner
 
 from tokentrail.cli.pipeline import app
 from tokentrail.processors.file_log import FileLog
 from tokentrail.processors.simulation.labels import Labels
+from tokentrail.schemas import topics
 from tokentrail.schemas.decoding import decode_event
-from tokentrail.schemas.events import CallStarted
+from tokentrail.schemas.events import CallCompleted, CallStarted
+from tokentrail.settings import Settings
 
 SMALL = ["--days", "0.05", "--calls-per-day", "2000", "--start", "2026-03-02T10:00"]
 
@@ -56,3 +62,31 @@ def test_a_mistake_is_told(arguments: list[str], why: str) -> None:
     code, said = run(*arguments)
     assert code == 2
     assert why in " ".join(said.replace("│", " ").split())
+
+
+@pytest.mark.broker
+def test_records_reach_the_topic_in_the_order_of_each_producer(settings: Settings, environ: dict[str, str]) -> None:
+    run_command(environ, "simulate", *SMALL, "--seed", "3", "--to-topic")
+    read = asyncio.run(read_topic(settings, topics.CALLS.name))
+    last: dict[str, int] = {}
+    for record in read:
+        event = decode_event(record.value)
+        assert isinstance(event, CallStarted | CallCompleted)
+        assert record.key == event.producer_id.encode()
+        assert dict(record.headers)["ce_id"] == event.event_id.encode()
+        assert event.producer_seq == last.get(event.producer_id, 0) + 1
+        last[event.producer_id] = event.producer_seq
+    assert len(read) > 50
+
+
+@pytest.mark.broker
+def test_live_traffic_happens_now(settings: Settings, environ: dict[str, str]) -> None:
+    before = datetime.now(UTC)
+    run_command(
+        environ, "simulate", "--days", "0.01", "--calls-per-day", "200000", "--incidents", "none", "--to-topic",
+        "--speed", "200",
+    )  # fmt: skip
+    read = asyncio.run(read_topic(settings, topics.CALLS.name))
+    newest = max(cast("CallStarted", decode_event(record.value)).occurred_at for record in read)
+    assert before - timedelta(minutes=1) < newest <= datetime.now(UTC)
+    assert read[-1].timestamp - read[0].timestamp > 2_000
