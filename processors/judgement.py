@@ -7,22 +7,32 @@ from tokentrail.processors.detection import Verdict, judge, judge_absence
 from tokentrail.processors.entities import Entity
 from tokentrail.processors.extras import read_extra
 from tokentrail.processors.rule_plans import RulePlan
-from tokentrail.processors.windows import LARGEST, Window
+from tokentrail.processors.windows import GROWTH, LARGEST, Window
 
-_PLAIN: Final = frozenset((LARGEST, "growth"))
+_PLAIN: Final = frozenset((LARGEST, GROWTH))
 """Extras that are a number already."""
 
 
-def may_fire(plan: RulePlan, window: Window, second: int, last_seen: int, *, quiet: bool) -> bool:
-    """Whether a quiet rule is worth a judgement: most seconds of most entities are not."""
-    if plan.absence is not None:
-        return quiet
-    if window.totals[plan.window.calls_at] < plan.rule.min_calls:
+def may_fire(  # noqa: PLR0913, PLR0917 - called for every rule of every second: no object is made for it
+    plan: RulePlan, entity: Entity, window: Window, second: int, last_seen: int, newest: Any
+) -> bool:
+    """Whether a quiet rule is worth a judgement: most seconds of most entities are not.
+
+    `newest` is what this second adds to the window's extra.
+    """
+    rule = plan.rule
+    calls = window.totals[plan.window.calls_at]
+    if calls < rule.min_calls or (plan.unlearnt_is_quiet and plan.name not in entity.baselines):
         return False
     if plan.value_of is not None:
-        return plan.floor < 0 or plan.value_of(window.totals) > plan.floor
-    # Quantiles are looked at once a bucket: adding up sketches costs more than all else together.
-    return plan.measure.quantile is None or second // plan.window.bucket_s != last_seen // plan.window.bucket_s
+        if plan.floor >= 0 and plan.value_of(window.totals) <= plan.floor:
+            return False
+    elif plan.window.extra in _PLAIN:
+        if rule.min_calls <= 1 and (newest or 0) <= plan.floor:  # what came before has been judged
+            return False
+    elif plan.measure.quantile is None and calls <= plan.floor:
+        return False  # there cannot be more distinct values than calls
+    return not plan.coarse or second // plan.window.bucket_s != last_seen // plan.window.bucket_s
 
 
 def hold_against(  # noqa: PLR0913, PLR0917 - what one judgement is about

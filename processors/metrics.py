@@ -112,6 +112,7 @@ def is_amount(metric: Metric) -> bool:
 
 
 def sums_of(metric: Metric) -> tuple[str, ...]:
-    """Return the sums that a metric needs: its own, and the number of calls."""
+    """Return the sums that a metric needs: its own, and last the number of calls."""
     measure = measure_of(metric)
-    return (*measure.sums, *((measure.per,) if measure.per else ()), "calls")
+    own = (*measure.sums, *((measure.per,) if measure.per else ()))
+    return (*(name for name in own if name != "calls"), "calls")

@@ -21,7 +21,6 @@ from tokentrail.schemas.slices import SUMS
 EVIDENCE: Final = 5
 """Calls named as evidence, at most."""
 _NOTHING: Final = (0,) * len(SUMS)
-_NO_DERIVED: Final = (0,) * len(DERIVED)
 _COST_AT: Final = SUMS.index("cost_nano_usd")
 
 
@@ -53,17 +52,21 @@ class Observer:
         if second <= entity.last_tick:
             return ()
         last_seen, entity.last_tick = entity.last_seen, second
+        newest: dict[str | None, Any] = {}
         if seen is not None or entity.producer is not None:
-            self._apply(entity, second, seen)
+            newest = self._apply(entity, second, seen)
         told: list[Alert] = []
-        tracks = entity.tracks
+        tracks, windows = entity.tracks, entity.windows
         for plan in self.plan.rules:
-            window = entity.windows.get(plan.window.key)
+            window = windows.get(plan.window.key)
             if window is None:
                 continue
-            track = tracks.get(plan.name)
-            if track is None and not may_fire(plan, window, second, last_seen, quiet=seen is None):
-                continue
+            if plan.name not in tracks:
+                if plan.absence is not None:
+                    if seen is not None:
+                        continue
+                elif not may_fire(plan, entity, window, second, last_seen, newest.get(plan.window.extra)):
+                    continue
             told.extend(self._judge(plan, entity, name, second, window, begun))
         if tracks and not self.plan.names.issuperset(tracks):
             told.extend(end_orphans(entity, second, self.plan.names))
@@ -92,33 +95,38 @@ class Observer:
         else:
             entity.tracks.pop(plan.name, None)
 
-    def _apply(self, entity: Entity, second: int, seen: Second | None) -> None:
-        extras = (seen.extras if seen else None) or {}
+    def _apply(self, entity: Entity, second: int, seen: Second | None) -> dict[str | None, Any]:
+        """Take in a second; returns its extras, as windows take them."""
+        extras: dict[str | None, Any] = {}
+        sums = _NOTHING
         if seen is not None:
             _remember(entity, second, seen)
-        derived = self._derive(entity, second, extras)
-        if seen is None and not any(derived):
-            return
-        sums = (*(seen.row.sums if seen is not None else _NOTHING), *derived)
-        learners = self.plan.learners
+            sums = seen.row.sums
+            extras = {LARGEST: seen.row.largest_call_tokens}
+            extras.update(seen.extras or {})
+        if self.plan.derives:
+            derived = self._derive(entity, second, extras)
+            if seen is None and not any(derived):
+                return extras
+            sums = (*sums, *derived)
+        windows = entity.windows
         for plan in self.plan.windows:
-            window = entity.windows.get(plan.key)
+            picked = plan.pick(sums)
+            if plan.sparse and not picked[0]:
+                continue
+            window = windows.get(plan.key)
             if window is None:
-                window = entity.windows[plan.key] = open_window(plan)
-            ended = window.add(plan, second, plan.pick(sums), _extra_of(plan.extra, seen, extras))
-            if ended is not None and plan.key in learners and ended.sums[plan.calls_at]:
-                self._learn(entity, learners[plan.key], ended)
+                window = windows[plan.key] = open_window(plan)
+            ended = window.add(plan, second, picked, extras.get(plan.extra))
+            if ended is not None and ended.sums[plan.calls_at]:
+                self._learn(entity, self.plan.learners[plan.key], ended)
         for budget in self.plan.budgets:
-            month = entity.months.get(budget.name)
-            if month is None:
-                month = entity.months[budget.name] = MonthSpend()
-            month.add(second, sums[_COST_AT])
+            _spend(entity, budget.name, second, sums[_COST_AT])
+        return extras
 
-    def _derive(self, entity: Entity, second: int, extras: dict[str, Any]) -> tuple[int, ...]:
+    def _derive(self, entity: Entity, second: int, extras: dict[str | None, Any]) -> tuple[int, ...]:
         """Return the sums that come from what the entity remembers, in the order of `DERIVED`."""
         plan = self.plan
-        if not (plan.linked or plan.new_values or plan.grows):
-            return _NO_DERIVED
         found = dict.fromkeys(DERIVED, 0)
         if plan.linked and ("links" in extras or entity.producer is not None):
             if entity.producer is None:
@@ -152,6 +160,13 @@ class Observer:
             baseline.observe(ended.last_second, value, plan.rule.window_s, firing=firing, seasonal=plan.follows_week)
 
 
+def _spend(entity: Entity, rule: str, second: int, nano_usd: int) -> None:
+    month = entity.months.get(rule)
+    if month is None:
+        month = entity.months[rule] = MonthSpend()
+    month.add(second, nano_usd)
+
+
 def _remember(entity: Entity, second: int, seen: Second) -> None:
     if entity.known_since < 0:
         entity.known_since = second
@@ -160,12 +175,6 @@ def _remember(entity: Entity, second: int, seen: Second) -> None:
         entity.recent = _newest(second, seen.recent, entity.recent)
     if seen.failed:
         entity.failed = _newest(second, seen.failed, entity.failed)
-
-
-def _extra_of(name: str | None, seen: Second | None, extras: dict[str, Any]) -> Any:
-    if name is None or seen is None:
-        return None
-    return seen.row.largest_call_tokens if name == LARGEST else extras.get(name)
 
 
 def end_orphans(entity: Entity, second: int, names: frozenset[str]) -> Iterator[Alert]:
@@ -177,6 +186,6 @@ def end_orphans(entity: Entity, second: int, names: frozenset[str]) -> Iterator[
 
 
 def _newest(second: int, new: list[str], old: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    kept = [(second, call_id) for call_id in new]
-    kept += [pair for pair in old if pair[1] not in new]
-    return kept[:EVIDENCE]
+    if len(new) == 1:
+        return [(second, new[0]), *old[: EVIDENCE - 1]]
+    return [*((second, call_id) for call_id in new), *old][:EVIDENCE]

@@ -4,14 +4,25 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from tokentrail.processors.detection import follows_week, needs_baseline
-from tokentrail.processors.metrics import DERIVED, compile_sums, extras_of, measure_of
+from tokentrail.processors.metrics import DERIVED, compile_sums, extras_of, is_amount, measure_of
 from tokentrail.processors.rules import version_rule
 from tokentrail.processors.views import View, views_of
 from tokentrail.processors.windows import WindowPlan
-from tokentrail.schemas.rules import Absence, Budget, BurnRate, NewEntity, RatioToBaseline, Rule, Seasonal, Threshold
+from tokentrail.schemas.rules import (
+    Absence,
+    Budget,
+    BurnRate,
+    NewEntity,
+    RatioToBaseline,
+    Rule,
+    Seasonal,
+    Threshold,
+    ZScore,
+)
 
 FORGET_S: Final = 30 * 86_400
 """An entity that has been idle for so long is forgotten, with what was learnt of it."""
+COARSE_S: Final = 60
 _DERIVED: Final = frozenset(DERIVED)
 
 
@@ -23,10 +34,13 @@ class RulePlan:
         self.rule = rule
         self.name = rule.name
         self.version = version_rule(rule)
-        self.window = WindowPlan(rule.metric, rule.window_s)
+        self.learns = needs_baseline(rule)
+        sparse = isinstance(condition, Threshold) and not self.learns and not rule.min_calls and is_amount(rule.metric)
+        self.window = WindowPlan(
+            rule.metric, rule.window_s, learned=self.learns, sparse=sparse and rule.metric != "calls"
+        )
         self.value_of: Callable[[Sequence[int]], float] | None = compile_sums(rule.metric, self.window.names)
         self.measure = measure_of(rule.metric)
-        self.learns = needs_baseline(rule)
         self.follows_week = follows_week(rule)
         self.long_window: WindowPlan | None = None
         if isinstance(condition, BurnRate):
@@ -36,6 +50,10 @@ class RulePlan:
         self.new_entity = isinstance(condition, NewEntity)
         self.floor = _floor(rule)
         """No value at or below this can be anomalous."""
+        self.unlearnt_is_quiet = isinstance(condition, RatioToBaseline | ZScore | Seasonal)
+        """Nothing can be anomalous before there is a baseline."""
+        self.coarse = self.measure.quantile is not None or self.window.bucket_s >= COARSE_S
+        """Quiet entities are judged once a bucket: long windows change little in a second, sketches cost much."""
 
     @property
     def remembers(self) -> bool:
@@ -50,8 +68,13 @@ class ViewPlan:
         self.view = view
         self.rules = [RulePlan(rule) for rule in rules]
         self.names = frozenset(rule.name for rule in rules)
-        windows = {plan.window.key: plan.window for plan in self.rules}
-        windows.update({plan.long_window.key: plan.long_window for plan in self.rules if plan.long_window})
+        windows: dict[int, WindowPlan] = {}
+        for plan in self.rules:
+            known = windows.setdefault(plan.window.key, plan.window)
+            known.learned = known.learned or plan.window.learned
+            known.sparse = known.sparse and plan.window.sparse
+            if plan.long_window is not None:
+                windows.setdefault(plan.long_window.key, plan.long_window).sparse = False
         self.windows = list(windows.values())
         self.learners: dict[int, list[RulePlan]] = {}
         """Window key → rules that learn from its tumbling windows."""
@@ -64,6 +87,7 @@ class ViewPlan:
         self.absences = [plan for plan in self.rules if plan.absence is not None]
         self.linked = any("links" in extras_of(rule.metric) for rule in rules)
         self.grows = any(plan.window.extra == "growth" for plan in self.rules)
+        self.derives = bool(self.linked or self.new_values or self.grows)
         self.timed = self.linked or bool(self.absences)
         """Whether time alone may change something of a quiet entity."""
         longest_s = max(plan.width_s + plan.bucket_s for plan in self.windows)

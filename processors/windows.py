@@ -1,7 +1,7 @@
 """Windows: a sliding sum over the last N seconds of event time, and the tumbling sums that baselines learn from."""
 
 from collections.abc import Callable, Sequence
-from operator import add, itemgetter, sub
+from operator import itemgetter
 from typing import Any, Final
 from zlib import crc32
 
@@ -14,23 +14,33 @@ from tokentrail.schemas.slices import SUMS
 
 BUCKET_S: Final = 5
 MAX_BUCKETS: Final = 60
-"""Resolution: a window covers N seconds, rounded up to the next whole bucket at its old end; long windows have longer
-buckets, so that a window never holds more of them."""
+"""Resolution: a window covers N seconds and the bucket that is being filled; long windows have longer buckets, so that
+a window never holds many more of them."""
+_PAIR: Final = 2
 OBSERVED: Final = (*SUMS, *DERIVED)
 """The sums of one observed second, in order: what rows carry, and what `watch` adds to them."""
+MAX_UNMERGED: Final = 64
+"""Extras of a bucket that wait to be merged."""
 LARGEST: Final = "largest"
+GROWTH: Final = "growth"
+"""In windows it is what the entity's state makes of the calls' growth: a number, of which the newest counts."""
+_PLAIN: Final = frozenset((LARGEST, GROWTH))
 
 
 class WindowPlan:
-    """How one metric is summed over one width; entities that share it keep one window for all rules that use it."""
+    """How one metric is summed over one width; rules on one view that need the same share the window."""
 
-    def __init__(self, metric: Metric, width_s: int) -> None:
+    def __init__(self, metric: Metric, width_s: int, *, learned: bool = False, sparse: bool = False) -> None:
         names = sums_of(metric)
         self.width_s = width_s
         self.bucket_s = max(BUCKET_S, -(-width_s // (MAX_BUCKETS * BUCKET_S)) * BUCKET_S)
         self.names = names
         self.calls_at = len(names) - 1
         self.extra = measure_of(metric).extra
+        self.learned = learned
+        """Whether anybody learns from its tumbling windows."""
+        self.sparse = sparse
+        """Seconds that add nothing to the metric are left out: nobody asks how many calls there were."""
         self.key = crc32(f"{width_s}:{metric}".encode())
         indices = [OBSERVED.index(name) for name in names]
         self.pick: Callable[[Sequence[int]], Any] = (
@@ -46,59 +56,62 @@ class Window(msgspec.Struct, array_like=True, gc=False):
 
     totals: list[int]
     buckets: list[list[Any]]
-    """[start, sums, extra], oldest first."""
+    """[start, sums, extras not yet merged], oldest first."""
     tumbling_index: int = -1
     """Which tumbling window (second // width_s) `tumbling` is summing; -1 before the first call."""
     tumbling: list[int] = []
-    tumbling_extra: Any = None
+    tumbling_extras: list[Any] = []
 
     def add(self, plan: WindowPlan, second: int, sums: Sequence[int], extra: Any) -> "Ended | None":
-        """Add one second. Returns the tumbling window that ended before it, if one did."""
+        """Add one second. Returns the tumbling window that ended before it, if somebody learns from it and one did."""
         buckets = self.buckets
-        if buckets and buckets[0][0] <= second + 1 - plan.width_s - plan.bucket_s:
-            self.slide(plan, second)
         start = second - second % plan.bucket_s
         if buckets and buckets[-1][0] == start:
             bucket = buckets[-1]
-            bucket[1] = list(map(add, bucket[1], sums))
+            _accumulate(bucket[1], sums)
             if extra is not None:
-                bucket[2] = extra if bucket[2] is None else merge_extra(plan.extra, [bucket[2], extra])
+                _gather(plan.extra, bucket[2], extra)
         else:
-            buckets.append([start, sums, extra])
-        self.totals = list(map(add, self.totals, sums))
-        return self._tumble(plan, second, sums, extra)
+            if buckets and buckets[0][0] < start - plan.width_s:
+                self.slide(plan, second)
+            buckets.append([start, list(sums), [] if extra is None else [extra]])
+        _accumulate(self.totals, sums)
+        return self._tumble(plan, second, sums, extra) if plan.learned else None
 
     def slide(self, plan: WindowPlan, second: int) -> None:
         """Forget what is older than the window that ends with `second`."""
-        oldest_start = second + 1 - plan.width_s - plan.bucket_s
+        oldest_start = second - second % plan.bucket_s - plan.width_s
         gone = 0
+        totals = self.totals
         for bucket in self.buckets:
-            if bucket[0] > oldest_start:
+            if bucket[0] >= oldest_start:
                 break
             gone += 1
-            self.totals = list(map(sub, self.totals, bucket[1]))
+            for index, value in enumerate(bucket[1]):
+                totals[index] -= value
         if gone:
             del self.buckets[:gone]
 
     def merged_extra(self, plan: WindowPlan) -> Any:
         """Return the window's extra, merged; None if there is none."""
-        values = [bucket[2] for bucket in self.buckets if bucket[2] is not None]
-        return merge_extra(plan.extra, values) if values else None
+        values = [value for bucket in self.buckets for value in bucket[2]]
+        return merge_extras(plan.extra, values) if values else None
 
     def _tumble(self, plan: WindowPlan, second: int, sums: Sequence[int], extra: Any) -> "Ended | None":
         index = second // plan.width_s
         if index == self.tumbling_index:
-            self.tumbling = list(map(add, self.tumbling, sums))
+            _accumulate(self.tumbling, sums)
             if extra is not None:
-                kept = self.tumbling_extra
-                self.tumbling_extra = extra if kept is None else merge_extra(plan.extra, [kept, extra])
+                _gather(plan.extra, self.tumbling_extras, extra)
             return None
         ended = None
         if self.tumbling_index >= 0:
-            ended = Ended((self.tumbling_index + 1) * plan.width_s - 1, self.tumbling, self.tumbling_extra)
+            extras = self.tumbling_extras
+            merged = merge_extras(plan.extra, extras) if extras else None
+            ended = Ended((self.tumbling_index + 1) * plan.width_s - 1, self.tumbling, merged)
         self.tumbling_index = index
         self.tumbling = list(sums)
-        self.tumbling_extra = extra
+        self.tumbling_extras = [] if extra is None else [extra]
         return ended
 
 
@@ -115,10 +128,28 @@ def open_window(plan: WindowPlan) -> Window:
     return Window([0] * len(plan.names), [])
 
 
-def merge_extra(name: str | None, values: list[Any]) -> Any:
-    """Merge extras of one name, at least one."""
+def merge_extras(name: str | None, values: list[Any]) -> Any:
+    """Merge extras of one name, at least one, oldest first."""
     if len(values) == 1:
         return values[0]
     if name == LARGEST:
         return max(values)
+    if name == GROWTH:
+        return values[-1]
     return EXTRAS[name or ""].merge(values)
+
+
+def _gather(name: str | None, values: list[Any], extra: Any) -> None:
+    """Add an extra to those that wait to be merged: once they are read, all together, it costs a tenth."""
+    values.append(extra)
+    if len(values) >= MAX_UNMERGED or name in _PLAIN:
+        values[:] = [merge_extras(name, values)]
+
+
+def _accumulate(totals: list[int], sums: Sequence[int]) -> None:
+    if len(totals) == _PAIR:  # as most have: half the time of the loop
+        totals[0] += sums[0]
+        totals[1] += sums[1]
+        return
+    for index, value in enumerate(sums):
+        totals[index] += value

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -47,18 +48,23 @@ def generate_calls(
     """Calls by event time, with a burst of user-1 (at 70%), errors of gpt-4.1 (80%), a token spike of key-2 (90%)."""
     random_source = random.Random(seed)
     moments = sorted(_moments(random_source, seconds, per_second), key=lambda moment: moment[0])
-    calls = []
+    calls: list[Call] = []
+    chains = [(0, GENESIS_HASH)] * producers
     for number, (at_s, incident) in enumerate(moments):
         user = {"burst": "1", "tokens": "new"}.get(incident) or random_source.randrange(5)
         model = "gpt-4.1" if incident == "errors" else random_source.choice(MODELS)
         key = 2 if incident == "tokens" else random_source.randrange(4)
         failed = incident == "errors" or random_source.random() < 0.01
         tokens = 60_000 if incident == "tokens" else random_source.randrange(100, 1500)
+        producer = random_source.randrange(producers)
+        seq, prev_hash = chains[producer]
         calls.append(
             make_call(
                 number,
                 start + timedelta(seconds=round(at_s, 6)),
-                random_source.randrange(producers),
+                producer,
+                producer_seq=seq + 1,
+                prev_hash=prev_hash,
                 user_id=f"user-{user}",
                 api_key_id=f"key-{key}",
                 request_model=model,
@@ -66,6 +72,7 @@ def generate_calls(
                 usage=None if failed else Usage(input_tokens=tokens, output_tokens=100),
             )
         )
+        chains[producer] = (seq + 1, sha256(calls[-1].payload).hexdigest())
     return calls
 
 
