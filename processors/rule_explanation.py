@@ -149,9 +149,9 @@ def _ratio(_: Rule, condition: RatioToBaseline) -> tuple[str, str]:
 
 
 def _z_score(_: Rule, condition: ZScore) -> tuple[str, str]:
-    sign = ">" if condition.direction == "above" else "< -"
+    sign = "> " if condition.direction == "above" else "< -"
     return (
-        f"z {sign}{condition.z:g}",
+        f"with z {sign}{condition.z:g}",
         f"that is {condition.z:g} standard deviations {condition.direction} what is usual",
     )
 
