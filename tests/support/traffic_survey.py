@@ -29,9 +29,9 @@ class Survey(msgspec.Struct):
     """What came in an incident's time, and shortly before and after, with a value that the incident is about."""
     address_first_seen: dict[str, datetime]
     calls: int = 0
-    gaps: Counter[str] = Counter()
+    gaps: Counter[str] = msgspec.field(default_factory=Counter)
     """By producer: jumps in its sequence."""
-    breaks: Counter[str] = Counter()
+    breaks: Counter[str] = msgspec.field(default_factory=Counter)
     """By producer: hashes that do not link to the event before, where none is missing."""
     open_calls: dict[str, CallStarted] = {}
 
