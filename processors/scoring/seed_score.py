@@ -47,13 +47,10 @@ def score_seed(
     simulation = Simulation(seed, start=START, days=days, calls_per_day=calls_per_day)
     replay = Replay(rules, range(simulation.partitions), LATENESS_MS, CostMeter(PriceBook(PublicPrices())))
 
-    departments: set[str] = set()
-
     def batches() -> Iterator[EventBatch]:
         for batch in simulation.batches():
             if progressed is not None and batch.timestamps_ms:
                 progressed((batch.timestamps_ms[-1] / 1000 - START.timestamp()) / 86_400)
-            departments.update(event.department for event in batch.events if event.department)
             yield EventBatch(batch.partition, batch.offsets, batch.timestamps_ms, batch.events, batch.hashes)
 
     alerts = list(replay.run(batches(), START + timedelta(days=days)))
@@ -62,7 +59,7 @@ def score_seed(
     return SeedScore(
         seed=seed,
         days=days,
-        tenants=len(departments),
+        tenants=simulation.tenants,
         calls=replay.counts().calls,
         entity_weeks=lasting * days / 7,
         true_alerts=matches.true_alerts,

@@ -78,6 +78,11 @@ class Simulation:
         growth = self._rng(_GROWTHS).uniform(*_GROWTH, len(self._company.departments))
         self._weekly_growth = growth[self._table.department]
 
+    @property
+    def tenants(self) -> int:
+        """How many departments the company has, those that come later included."""
+        return len(self._company.departments)
+
     def labels(self) -> Labels:
         """Return what a file of labels holds."""
         return Labels(

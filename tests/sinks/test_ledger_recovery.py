@@ -8,6 +8,7 @@ from ledger_log import Record, block_of, completed, encode, offsets, rows, start
 from tokentrail.errors import EngineError
 from tokentrail.processors.pricing import PriceBook
 from tokentrail.processors.slicing import MAX_AHEAD_S, MAX_BEHIND_S, PartitionSlicer, RecordBatch
+from tokentrail.processors.tally_plan import plan_tallies
 from tokentrail.schemas.events import Watermark
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse import ledger_tables
@@ -167,7 +168,7 @@ def test_the_engine_suspects_the_clocks_that_detection_suspects(settings: Settin
     found = [row[0] for row in rows(settings, "SELECT clock_suspect FROM calls ORDER BY kafka_offset")]
     assert found == [False, True, False, True]
     for record, suspect in zip(records, found, strict=True):
-        slicer = PartitionSlicer(0, [], 1000)
+        slicer = PartitionSlicer(0, plan_tallies([]), 1000)
         slicer.add(RecordBatch(0, [record.offset], [appended_ms], [record.value]))
         assert slicer.counts.clock_suspect == suspect
 
