@@ -46,6 +46,11 @@ def explain_invalid(error: msgspec.ValidationError, table: Any, kind: type[Rule 
         return field, f"there is no such field; {_suggest(named[1], _fields_at(path, table, kind))}"
     if named and message.startswith("Object missing required field"):
         return path, f"the field `{named[1]}` is missing{_required(named[1])}"
+    if path == "name" and "regex" in message:
+        return (
+            path,
+            "a name begins with a lower-case letter and has lower-case letters, digits and underscores, 2 to 80",
+        )
     allowed = _allowed_at(path)
     if allowed and message.startswith("Invalid"):
         given = message.partition("value ")[2].strip("'\"") or "this"

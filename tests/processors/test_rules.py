@@ -47,6 +47,7 @@ def test_a_disabled_rule_is_left_out_of_what_runs_and_stays_in_the_file(tmp_path
 @pytest.mark.parametrize(
     ("old", "new", "line", "field", "says"),
     [
+        ('"many_calls"', '"Many Calls"', 3, "name", "underscores"),
         ('"calls"', '"colour"', 4, "metric", "context_growth_tokens"),
         ('"calls"', '"cals"', 4, "metric", "did you mean calls"),
         ("window_s = 60", "window_s = 61", 6, "window_s", "multiple of 5"),
