@@ -17,8 +17,12 @@ GROUP_S: Final = 0.003
 put is committed within 10 ms."""
 _WORK_S: Final = 0.002
 """What has been worked on for so long is committed before the next job is begun."""
+_WORK_A_COMMIT: Final = 8
+"""Where other threads make commits slow, so much longer is worked for each: else what waits would grow and grow."""
 _YIELD_S: Final = 0.0002
 EXIT_DEADLINE_S: Final = 2.0
+_DRAIN_AT_MOST_S: Final = 20.0
+"""As many jobs as may wait take some seconds; a process that ends waits for them as long as they get fewer."""
 FORK_WAIT_S: Final = 5.0
 """A group takes milliseconds, the first one some 0.1 s for its imports; who holds what it waits for goes on."""
 _START_AGAIN_S: Final = 1.0
@@ -104,7 +108,21 @@ class Scribe:
     def flush_what_waits(self) -> None:
         """Flush if anything waits; where the process ends without further notice."""
         if self._jobs or self._worker:
-            self.flush(EXIT_DEADLINE_S)
+            self.drain()
+
+    def drain(self, at_most_s: float = _DRAIN_AT_MOST_S) -> bool:
+        """Flush as long as it takes, but for at most so long, and not where nothing gets done for two seconds.
+
+        False: as in `flush`.
+        """
+        end_s = time.monotonic() + at_most_s
+        while time.monotonic() < end_s:
+            waiting = len(self._jobs)
+            if self.flush(EXIT_DEADLINE_S):
+                return True
+            if len(self._jobs) >= waiting:
+                break
+        return False
 
     def close(self, timeout_s: float = EXIT_DEADLINE_S) -> bool:
         """Flush and end the thread; whatever is put from now on is done on the spot. False: as in `flush`."""
@@ -154,6 +172,7 @@ class Scribe:
         self._thread: threading.Thread | None = None
         self._asleep = True
         self._worker = 0
+        self._commit_s = 0.0
         self._start_again_s = float("-inf")
         self._flushes_when_child_ends = False
         self._beating = True
@@ -213,7 +232,7 @@ class Scribe:
                 self._do_beat()
             if self._jobs:
                 self._asleep = False
-                self._work(began_s + _WORK_S)
+                self._work(began_s + max(_WORK_S, _WORK_A_COMMIT * self._commit_s))
                 idle_rounds = 0
             elif idle_rounds < _LINGER_ROUNDS:
                 idle_rounds += 1
@@ -269,9 +288,11 @@ class Scribe:
                 _WORKING.note(RuntimeError("SystemExit"))
             if time.monotonic() >= until_s:
                 break
+        began_s = time.monotonic()
         committed = False
         with _COMMITTING:
             committed = self._commit()
+        self._commit_s = time.monotonic() - began_s
         told, self._told = self._told, []
         for tell in told:
             with _COMMITTING:

@@ -152,6 +152,7 @@ def _commit() -> bool:
 
 def _end() -> None:
     for scribe in _scribes:
+        scribe.flush_what_waits()
         scribe.close()
     for bus in _buses:
         bus.close()

@@ -317,6 +317,37 @@ def test_what_is_not_done_when_time_is_up_is_dropped_and_counted_and_the_thread_
     assert not scribe._thread.is_alive()
 
 
+def test_at_the_end_of_a_process_jobs_are_waited_for_as_long_as_they_get_fewer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tokentrail.producers.scribe.EXIT_DEADLINE_S", 0.2)
+    scribe, pause, done = Scribe(), threading.Event(), list[int]()
+    for number in range(100):
+        scribe.put(lambda: pause.wait(0.005))
+        scribe.put(partial(done.append, number))
+
+    assert scribe.drain()
+
+    assert done == list(range(100))
+
+
+def test_at_the_end_of_a_process_a_job_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokentrail.producers.scribe.EXIT_DEADLINE_S", 0.05)
+    scribe, going, go = Scribe(), threading.Event(), threading.Event()
+
+    def hang() -> None:
+        going.set()
+        go.wait(60)
+
+    scribe.put(hang)
+    assert going.wait(10)
+
+    assert not scribe.drain()
+
+    go.set()
+    assert scribe.flush(10)
+
+
 FINALIZER = """
 import faulthandler, gc, sys, threading
 faulthandler.dump_traceback_later(10, exit=True)
