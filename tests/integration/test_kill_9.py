@@ -14,6 +14,8 @@ from topic_log import as_record, end_the_log, read_batches, wait_for_alerts
 
 from tokentrail.compose.embedded.stack import Stack, running_stack
 from tokentrail.compose.embedded.stack_plan import WORKERS, StackPlan
+from tokentrail.processors.call_cost import CostMeter
+from tokentrail.processors.price_sources import open_price_book
 from tokentrail.processors.replay import Replay
 from tokentrail.processors.rules import load_rules
 from tokentrail.producers.publisher import Publisher
@@ -63,7 +65,8 @@ async def _kill_at_random(stack: Stack, publishing: asyncio.Task[None], seed: in
 
 
 def _oracle(batches: Sequence[object]) -> list[bytes]:
-    replay = Replay(load_rules(), range(SETTINGS.partitions), SETTINGS.allowed_lateness_ms)
+    cost = CostMeter(open_price_book(SETTINGS))
+    replay = Replay(load_rules(), range(SETTINGS.partitions), SETTINGS.allowed_lateness_ms, cost)
     return sorted(encode_alert(alert) for alert in replay.run(batches))  # type: ignore[arg-type]  # record batches
 
 
