@@ -47,6 +47,8 @@ class Season(msgspec.Struct, array_like=True, kw_only=True):
     surge_windows: int = 0
     surges: list[tuple[int, float]] = msgspec.field(default_factory=list)
     """Hour number and level of the last hours that were kept out, oldest first."""
+    early: list[tuple[int, float]] = msgspec.field(default_factory=list)
+    """The same of the first hours, for as long as there is no room set aside."""
 
     def observe(self, second: int, sample: float, window_s: int, *, firing: bool) -> None:
         """Take in a window that had calls and ended with `second`."""
@@ -118,13 +120,20 @@ class Season(msgspec.Struct, array_like=True, kw_only=True):
         if level <= 0:
             return
         if not self.levels:
+            self.early.append((self.hour, float(f"{level:.4g}")))
             if (self.hour - self.first_hour) * HOUR_S < SETTLED_S and window_s < SETTLED_S:
                 return
-            self.anchor = float(f"{level:.4g}")
+            self.anchor = self.early[-1][1]
             self.levels = bytes(HOURS_OF_WEEK)
+            for hour, known in self.early:
+                self._learn_hour(hour, known, window_s, weight=1.0, every_day=False)
+            self.early = []
+        self._learn_hour(self.hour, level, window_s, weight=weight, every_day=every_day)
+
+    def _learn_hour(self, first: int, level: float, window_s: int, *, weight: float, every_day: bool) -> None:
         levels = bytearray(self.levels)
         # A window longer than an hour says the same of each hour that it covers.
-        for hour in range(self.hour, self.hour + max(1, window_s // HOUR_S)):
+        for hour in range(first, first + max(1, window_s // HOUR_S)):
             slot = (hour - _MONDAY_HOUR) % HOURS_OF_WEEK
             known = self._decode(levels[slot]) if levels[slot] else level
             levels[slot] = self._encode(known + weight * (level - known))

@@ -167,6 +167,12 @@ def test_a_peak_that_comes_every_day_is_usual_on_the_third() -> None:
     assert third == pytest.approx(800.0, rel=0.05)
 
 
+def test_the_very_first_hours_are_remembered() -> None:
+    baseline = Baseline()
+    end = _feed(baseline, [800.0] * 12 + [50.0] * 23 * 12)
+    assert _usual_at(baseline, end + 1800) == pytest.approx(800.0, rel=0.05)
+
+
 def test_an_incident_that_does_not_come_again_leaves_no_trace_in_the_week() -> None:
     baseline = Baseline()
     for week in range(3):
