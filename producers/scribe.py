@@ -27,6 +27,8 @@ FORK_WAIT_S: Final = 5.0
 """A group takes milliseconds, the first one some 0.1 s for its imports; who holds what it waits for goes on."""
 _START_AGAIN_S: Final = 1.0
 """How soon a thread is asked for again from a system that had none to give."""
+_PATIENCE_S: Final = 5.0
+"""A job takes milliseconds; the first of a process, which imports, a second or two where the machine is overloaded."""
 _LAST_JOB_S: Final = 5.0
 _LARGE_BYTES: Final = 8_192
 """Jobs that hold less are bounded by their number alone: counting them would cost every call a lock."""
@@ -111,14 +113,14 @@ class Scribe:
             self.drain()
 
     def drain(self, at_most_s: float = _DRAIN_AT_MOST_S) -> bool:
-        """Flush as long as it takes, but for at most so long, and not where nothing gets done for two seconds.
+        """Flush as long as it takes, but for at most so long, and not where nothing gets done for five seconds.
 
         False: as in `flush`.
         """
         end_s = time.monotonic() + at_most_s
         while time.monotonic() < end_s:
             waiting = len(self._jobs)
-            if self.flush(EXIT_DEADLINE_S):
+            if self.flush(_PATIENCE_S):
                 return True
             if len(self._jobs) >= waiting:
                 break

@@ -320,7 +320,7 @@ def test_what_is_not_done_when_time_is_up_is_dropped_and_counted_and_the_thread_
 def test_at_the_end_of_a_process_jobs_are_waited_for_as_long_as_they_get_fewer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tokentrail.producers.scribe.EXIT_DEADLINE_S", 0.2)
+    monkeypatch.setattr("tokentrail.producers.scribe._PATIENCE_S", 0.2)
     scribe, pause, done = Scribe(), threading.Event(), list[int]()
     for number in range(100):
         scribe.put(lambda: pause.wait(0.005))
@@ -332,7 +332,7 @@ def test_at_the_end_of_a_process_jobs_are_waited_for_as_long_as_they_get_fewer(
 
 
 def test_at_the_end_of_a_process_a_job_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tokentrail.producers.scribe.EXIT_DEADLINE_S", 0.05)
+    monkeypatch.setattr("tokentrail.producers.scribe._PATIENCE_S", 0.05)
     scribe, going, go = Scribe(), threading.Event(), threading.Event()
 
     def hang() -> None:
