@@ -129,6 +129,7 @@ class _Provider(BaseHTTPRequestHandler):
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128  # some tests have 64 threads that call at once
 
     def handle_error(self, *_: object) -> None:
         """Clients that hang up are what some tests are about."""
