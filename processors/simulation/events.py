@@ -1,6 +1,7 @@
 """From rows of calls to the events that shims would have sent: numbered and chained per producer.
 
-All is prepared in columns, and one expression builds each event: a method for each would cost twice as much.
+All is prepared in columns, and each event is a template of its route and its end with what is its own put in: to
+name all of its fields would cost three times as much.
 """
 
 from datetime import UTC, datetime
@@ -8,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from tokentrail.processors.simulation.calls import Calls, Loss, Outcome, draw_ids, format_ids, to_objects
@@ -30,7 +32,6 @@ Column = NDArray[Any]
 _ENVIRONMENT: Final = "production"
 _HEX: Final = 64
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_STOPPED: Final = ["stop"]
 _HTTP: Final = {
     Outcome.SUCCESS: 200,
     Outcome.RATE_LIMITED: 429,
@@ -85,11 +86,15 @@ class EventBuilder:
         self._ids = to_objects(pods.ids)
         self._sequence = np.zeros(len(pods.ids), np.int64)
         self._chain = to_objects([GENESIS_HASH] * len(pods.ids))
-        routes = [_describe(company, form, route) for route in company.routes]
-        self._routes = [to_objects(list(column)) for column in zip(*routes, strict=True)]
-        # By route and end, side by side.
-        ends = [end for route in company.routes for end in _describe_ends(route)]
-        self._ends = [to_objects(list(column)) for column in zip(*ends, strict=True)]
+        common = [_describe(company, form, route) for route in company.routes]
+        self._begun = to_objects([CallStarted(**_UNSET, **fields) for fields in common])
+        """By route."""
+        self._done = to_objects([
+            CallCompleted(**_UNSET, **fields, **end)
+            for fields, route in zip(common, company.routes, strict=True)
+            for end in _describe_ends(route)
+        ])  # fmt: skip
+        """By route and end, side by side."""
 
     def build(self, calls: Calls, moments: Moments, rng: np.random.Generator) -> Built:
         """Build the events of all moments; about 10 µs each call."""
@@ -110,7 +115,7 @@ class EventBuilder:
             chosen = np.flatnonzero((moments.completed == completed) & ~lost)
             rows = moments.row[chosen]
             columns = [column[chosen].tolist() for column in envelope] + [column[rows].tolist() for column in called]
-            events[chosen] = to_objects(self._complete(columns, calls[rows]) if completed else self._begin(columns))
+            events[chosen] = to_objects((self._complete if completed else self._begin)(columns, calls[rows]))
         kept = np.flatnonzero(~lost)
         return Built(events[kept], hashes[kept], producers[kept], moments.time_s[kept])
 
@@ -137,8 +142,7 @@ class EventBuilder:
         return numbers, previous
 
     def _call_columns(self, calls: Calls) -> list[Column]:
-        """Return what both events of a call carry, in the order in which the expressions below take it."""
-        route = calls["route"]
+        """Return what both events of a call carry and its route does not decide, as the expressions below take it."""
         return [
             to_objects(format_ids(calls["call_id"])),
             to_objects(format_ids(calls["logical_id"])),
@@ -147,48 +151,35 @@ class EventBuilder:
             self._addresses[calls["address"]],
             _MODELS[calls["model"]],
             calls["stream"],
-            *(column[route] for column in self._routes),
         ]
 
-    def _begin(self, columns: list[list[Any]]) -> list[CallEvent]:
+    def _begin(self, columns: list[list[Any]], calls: Calls) -> list[CallEvent]:
         return [
-            CallStarted(
-                schema_version=SCHEMA_VERSION,
+            replace(
+                template,
                 event_id=event_id,
                 producer_id=producer_id,
                 producer_seq=sequence,
                 prev_hash=previous,
                 occurred_at=clock,
-                service=service,
-                environment=_ENVIRONMENT,
                 call_id=call_id,
                 logical_call_id=logical_id,
                 session_id=session,
                 user_id=user,
-                department=department,
-                feature=feature,
-                request_source=source,
                 ip_address=address,
-                user_agent=agent,
-                api_key_id=key,
-                api_key_hint=hint,
-                provider=provider,
-                server_address=server,
-                endpoint=endpoint,
-                operation="chat",
                 request_model=model,
                 stream=stream,
             )
             for (
                 event_id, producer_id, sequence, previous, clock, _digest,
-                call_id, logical_id, session, user, address, model, stream,
-                service, department, feature, source, agent, key, hint, provider, server, endpoint,
-            ) in zip(*columns, strict=True)
+                call_id, logical_id, session, user, address, model, stream, template,
+            ) in zip(*columns, self._begun[calls["route"]].tolist(), strict=True)
         ]  # fmt: skip
 
     def _complete(self, columns: list[list[Any]], calls: Calls) -> list[CallEvent]:
-        ends = calls["route"] * len(_ENDS) + calls["status"]
         results = [
+            self._done[calls["route"] * len(_ENDS) + calls["status"]].tolist(),
+            (calls["status"] == Outcome.SUCCESS).tolist(),
             name_contents(self._form, calls["content"]),
             calls["retry"].tolist(),
             calls["input_tokens"].tolist(),
@@ -196,95 +187,95 @@ class EventBuilder:
             calls["cached_tokens"].tolist(),
             np.round(calls["latency_ms"], 3).tolist(),
             np.round(calls["first_token_ms"], 3).tolist(),
-            *(column[ends].tolist() for column in self._ends),
         ]
         form = self._form
-        provider_counted, missing = UsageSource.PROVIDER, UsageSource.MISSING
         return [
-            CallCompleted(
-                schema_version=SCHEMA_VERSION,
+            replace(
+                template,
                 event_id=event_id,
                 producer_id=producer_id,
                 producer_seq=sequence,
                 prev_hash=previous,
                 occurred_at=clock,
-                service=service,
-                environment=_ENVIRONMENT,
                 call_id=call_id,
                 logical_call_id=logical_id,
                 session_id=session,
                 user_id=user,
-                department=department,
-                feature=feature,
-                request_source=source,
                 ip_address=address,
-                user_agent=agent,
-                api_key_id=key,
-                api_key_hint=hint,
-                provider=provider,
-                server_address=server,
-                endpoint=endpoint,
-                operation="chat",
                 request_model=model,
                 stream=stream,
-                status=status,
-                http_status_code=http_status,
-                error_type=error_type,
                 retry_count=retry,
-                finish_reasons=None if error_type else _STOPPED,
-                auth_method="bearer",
-                auth_result=auth_result,
-                http_method="POST",
-                response_model=None if error_type else model,
-                usage=None
-                if error_type
-                else Usage(input_tokens=inputs, output_tokens=outputs, cache_read_tokens=cached or None),
-                usage_source=missing if error_type else provider_counted,
+                response_model=model if well else None,
+                usage=Usage(input_tokens=inputs, output_tokens=outputs, cache_read_tokens=cached or None)
+                if well
+                else None,
                 latency_ms=latency_ms,
-                time_to_first_token_ms=first_token_ms if stream and not error_type else None,
+                time_to_first_token_ms=first_token_ms if stream and well else None,
                 request_hash=request_hash,
-                response_hash=None if error_type else form + digest[:32],
+                response_hash=form + digest[:32] if well else None,
             )
             for (
                 event_id, producer_id, sequence, previous, clock, digest,
                 call_id, logical_id, session, user, address, model, stream,
-                service, department, feature, source, agent, key, hint, provider, server, endpoint,
-                request_hash, retry, inputs, outputs, cached, latency_ms, first_token_ms,
-                status, http_status, error_type, auth_result,
+                template, well, request_hash, retry, inputs, outputs, cached, latency_ms, first_token_ms,
             ) in zip(*columns, *results, strict=True)
         ]  # fmt: skip
 
 
 _MODELS: Final = to_objects([model.name for model in MODELS])
+_UNSET: Final[dict[str, Any]] = {
+    "schema_version": SCHEMA_VERSION,
+    "event_id": "",
+    "producer_id": "",
+    "producer_seq": 0,
+    "prev_hash": GENESIS_HASH,
+    "occurred_at": _EPOCH,
+    "call_id": "",
+}
+"""What every event must have and no template knows."""
 
 
-def _describe(company: Company, form: str, route: Route) -> tuple[Any, ...]:
+def _describe(company: Company, form: str, route: Route) -> dict[str, Any]:
+    """Return the fields that a route decides."""
     vendor = VENDORS[route.vendor]
     key = company.keys[route.key]
-    return (
-        company.services[route.service].name,
-        route.department,
-        route.feature,
-        route.request_source,
-        route.user_agent,
-        form + key,
-        vendor.key_hint + key[-4:],
-        vendor.provider,
-        vendor.server_address,
-        vendor.endpoint,
-    )
+    return {
+        "service": company.services[route.service].name,
+        "environment": _ENVIRONMENT,
+        "department": route.department,
+        "feature": route.feature,
+        "request_source": route.request_source,
+        "user_agent": route.user_agent,
+        "api_key_id": form + key,
+        "api_key_hint": vendor.key_hint + key[-4:],
+        "provider": vendor.provider,
+        "server_address": vendor.server_address,
+        "endpoint": vendor.endpoint,
+        "operation": "chat",
+    }
 
 
-def _describe_ends(route: Route) -> list[tuple[str, int | None, str | None, str | None]]:
-    """Return status, HTTP status, error type and auth_result by outcome."""
+def _describe_ends(route: Route) -> list[dict[str, Any]]:
+    """Return, by outcome, the fields that it decides."""
     vendor = VENDORS[route.vendor]
     rows = []
     for outcome in _ENDS:
+        well = outcome is Outcome.SUCCESS
         http_status, error_type = _HTTP.get(outcome), _ERROR_TYPES.get(outcome)
         if outcome is Outcome.RATE_LIMITED:
             error_type = vendor.rate_limited
         if outcome is Outcome.SERVER_ERROR:
             http_status = vendor.overloaded_status
-        refused = "failed" if outcome is Outcome.AUTH_FAILED else None
-        rows.append((Status[outcome.name].value, http_status, error_type, refused))
+        rows.append(
+            {
+                "status": Status[outcome.name].value,
+                "http_status_code": http_status,
+                "error_type": error_type,
+                "auth_method": "bearer",
+                "auth_result": "failed" if outcome is Outcome.AUTH_FAILED else None,
+                "http_method": "POST",
+                "finish_reasons": ["stop"] if well else None,
+                "usage_source": UsageSource.PROVIDER if well else UsageSource.MISSING,
+            }
+        )
     return rows

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tokentrail.processors.simulation.trace import Workload, read_trace
+from tokentrail.processors.simulation.trace import WORKLOADS, TraceCall, Workload, read_trace
 
 HOUR_S = 3600.0
 
@@ -24,10 +24,18 @@ class Sample(msgspec.Struct, frozen=True):
         return self.input_tokens[rows], self.output_tokens[rows]
 
 
-@cache
 def read_sample(workload: Workload) -> Sample:
-    """Read one workload of the shipped hour; kept for the life of the process."""
-    calls = [call for call in read_trace() if call.workload == workload]
+    """Return one workload of the shipped hour."""
+    return _read_samples()[workload]
+
+
+@cache
+def _read_samples() -> dict[Workload, Sample]:
+    calls = read_trace()  # 0.3 s
+    return {workload: _tabulate([call for call in calls if call.workload == workload]) for workload in WORKLOADS}
+
+
+def _tabulate(calls: list[TraceCall]) -> Sample:
     return Sample(
         np.array([call.offset_s / HOUR_S % 1 for call in calls]),
         np.array([call.input_tokens for call in calls], np.int64),
