@@ -13,6 +13,7 @@ from tokentrail.processors.lifecycle import AlertTrack
 from tokentrail.processors.metrics import DERIVED
 from tokentrail.processors.producer_links import ProducerState
 from tokentrail.processors.rule_plans import RulePlan, ViewPlan
+from tokentrail.processors.seasons import HOUR_S, WEEK_S
 from tokentrail.processors.telling import describe, resolve
 from tokentrail.processors.windows import LARGEST, Ended, Window, open_window
 from tokentrail.schemas.alerts import Alert, AlertState
@@ -39,8 +40,8 @@ class Observer:
         due = entity.producer.due() if entity.producer is not None else None
         for plan in self.plan.absences:
             if plan.absence is not None and plan.name not in entity.tracks:
-                missed = entity.last_seen + plan.absence.after_s + 1
-                if missed > entity.last_tick and (due is None or missed < due):
+                missed = _missed(plan, plan.absence.after_s, entity)
+                if missed is not None and (due is None or missed < due):
                     due = missed
         return due
 
@@ -189,3 +190,14 @@ def _newest(second: int, new: list[str], old: list[tuple[int, str]]) -> list[tup
     if len(new) == 1:
         return [(second, new[0]), *old[: EVIDENCE - 1]]
     return [*((second, call_id) for call_id in new), *old][:EVIDENCE]
+
+
+def _missed(plan: RulePlan, after_s: int, entity: Entity) -> int | None:
+    """Return when a quiet entity may next be missed: after a while, and from then on at each hour of the next week.
+
+    What is expected changes with the hour: who falls silent at night is missed in the morning.
+    """
+    at, width_s = entity.last_seen + after_s + 1, plan.rule.window_s
+    if at <= entity.last_tick:
+        at = ((entity.last_tick - width_s) // HOUR_S + 1) * HOUR_S + width_s
+    return at if at <= entity.last_seen + after_s + WEEK_S else None
