@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tokentrail.processors.slicing import ClosedSlices
-from tokentrail.processors.views import route_entity
+from tokentrail.processors.views import begin_route, end_route
 from tokentrail.schemas.slices import FRAME_VERSION, FrameView, Row, Slice, SliceFrame
 
 MAX_SLICES: Final = 8_000
@@ -19,13 +19,9 @@ def pack_frames(
     Only a destination's last frame says that the seconds are complete.
     """
     routed: list[list[Slice]] = [[] for _ in range(destinations)]
-    owners: dict[tuple[int, str], int] = {}
+    begun = [begin_route(view.name) for view in views]
     for piece in closed.slices:
-        key = (piece.view, piece.entity)
-        owner = owners.get(key)
-        if owner is None:
-            owner = owners[key] = route_entity(views[piece.view].name, piece.entity, destinations)
-        routed[owner].append(piece)
+        routed[end_route(begun[piece.view], piece.entity, destinations)].append(piece)
     named, source = tuple(views), closed.source_partition
     return [
         (destination, SliceFrame(FRAME_VERSION, source, sources, through, named, *_take_rows(part, closed.rows)))
@@ -37,12 +33,13 @@ def pack_frames(
 def _take_rows(slices: list[Slice], rows: list[Row]) -> tuple[tuple[Row, ...], tuple[Slice, ...]]:
     """Return the rows that some slices use, each once, and the slices with their new numbers."""
     numbers: dict[int, int] = {}
-    number_of = numbers.setdefault
-    renumbered = tuple(
-        Slice(piece.second, piece.view, piece.entity, number_of(piece.row, len(numbers)), piece.extras)
-        for piece in slices
-    )
-    return tuple(rows[row] for row in numbers), renumbered
+    renumbered: list[Slice] = []
+    for piece in slices:
+        number = numbers.get(piece.row)
+        if number is None:
+            number = numbers[piece.row] = len(numbers)
+        renumbered.append(Slice(piece.second, piece.view, piece.entity, number, piece.extras))
+    return tuple([rows[row] for row in numbers]), tuple(renumbered)
 
 
 def _cut(slices: list[Slice], closed_through: int) -> list[tuple[int, list[Slice]]]:

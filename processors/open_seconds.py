@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 LINKS: Final = "links"
 
+_MANY: Final = 4
+"""With so many rows a key, hardly any has only one."""
 _Members = dict[str, int | list[int]]
 """Entity → the number of its only row, or those of all its rows."""
 
@@ -60,21 +62,25 @@ class OpenSecond:
         own = [tally_call(call, self._tallying.meter) for call in self.calls]
         own += map(tally_skew, self.skewed)
         rows += own
-        values = _Values(self.calls)
+        values = _Values(self.calls, len(self.skewed))
         numbers = {view: number for number, view in enumerate(now.views)}
         for index, view in enumerate(self._tallying.views):
             number = numbers.get(view)
             if number is None:
                 continue
             extras = now.extras[number]
-            values.shared = not now.filtered[number]
+            shared = None if now.filtered[number] or LINKS in extras else [values.column(name) for name in extras]
             for entity, found in self._group(index, extras).items():
+                carried = None
                 if type(found) is int:
                     row = first + found
+                    if extras and shared is not None:
+                        carried = tuple([column[found] for column in shared])
                 else:
                     row = len(rows)
                     rows.append(add_rows([own[number] for number in found]) if found else NOTHING)  # type: ignore[union-attr] # a type's identity is 3 times faster to ask
-                carried = tuple([self._carry(name, entity, found, values) for name in extras]) if extras else None
+                if extras and carried is None:
+                    carried = tuple([self._carry(name, entity, found, values) for name in extras])
                 slices.append(Slice(second, number, entity, row, carried))
 
     def _group(self, index: int, extras: Sequence[str]) -> _Members:
@@ -101,33 +107,40 @@ class OpenSecond:
 class _Values:
     """The extras of the calls of a second."""
 
-    def __init__(self, calls: list[CallCompleted]) -> None:
-        self.shared = True
-        """Whether all calls are asked for: each is then looked at once, for all views."""
+    def __init__(self, calls: list[CallCompleted], skewed: int) -> None:
         self._calls = calls
+        self._none = [None] * skewed
         self._columns: dict[str, list[Any]] = {}
+
+    def column(self, name: str) -> list[Any]:
+        """Return an extra of every row, None where there is none; worked out once for all views."""
+        column = self._columns.get(name)
+        if column is None:
+            column = self._columns[name] = [*map(EXTRAS[name].of_call, self._calls), *self._none]
+        return column
 
     def of(self, name: str, found: int | list[int]) -> Any:
         """Return an extra of a row, or of several, merged; None if no call among them has it."""
-        if self.shared:
-            column = self._columns.get(name)
-            if column is None:
-                column = self._columns[name] = list(map(EXTRAS[name].of_call, self._calls))
-            if type(found) is int:
-                return column[found] if found < len(column) else None
-            values = [column[number] for number in found if number < len(column)]  # type: ignore[union-attr] # a type's identity is 3 times faster to ask
+        numbers = [found] if isinstance(found, int) else found
+        if name in self._columns:
+            column = self._columns[name]
+            values = [column[number] for number in numbers if column[number] is not None]
         else:
-            asked = [found] if isinstance(found, int) else found
-            values = [EXTRAS[name].of_call(self._calls[number]) for number in asked if number < len(self._calls)]
-        values = [value for value in values if value is not None]
+            calls = [self._calls[number] for number in numbers if number < len(self._calls)]
+            values = [value for value in map(EXTRAS[name].of_call, calls) if value is not None]
         return EXTRAS[name].merge(values) if values else None
 
 
 def group_rows(keys: list[str | None]) -> _Members:
     """Return which keys stand where, in the order in which they first do; without those that are empty or None."""
     members: dict[Any, Any] = dict(zip(keys, range(len(keys)), strict=True))  # each where it stands last
-    if len(members) < len(keys):
-        several: dict[Any, list[int]] = {}
+    several: dict[Any, list[int]] = {}
+    if len(members) * _MANY < len(keys):
+        several = {key: [] for key in members}
+        for number, key in enumerate(keys):
+            several[key].append(number)
+        members.update({key: found for key, found in several.items() if len(found) > 1})
+    elif len(members) < len(keys):
         for number, key in enumerate(keys):
             found = several.get(key)
             if found is not None:

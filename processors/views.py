@@ -59,7 +59,17 @@ def compile_key(view: View) -> KeyOf:
 
 def route_entity(view: str, entity: str, partitions: int) -> int:
     """Return the partition of `llm.slices` that owns an entity; stable across processes and versions (CRC-32)."""
-    return crc32(f"{view}{SEPARATOR}{entity}".encode("utf-8", "surrogatepass")) % partitions
+    return end_route(begin_route(view), entity, partitions)
+
+
+def begin_route(view: str) -> int:
+    """Return what the routes of all entities of a view have in common."""
+    return crc32(f"{view}{SEPARATOR}".encode("utf-8", "surrogatepass"))
+
+
+def end_route(begun: int, entity: str, partitions: int) -> int:
+    """Return the partition of an entity; `begun` is of `begin_route`."""
+    return crc32(entity.encode("utf-8", "surrogatepass"), begun) % partitions
 
 
 def _combine(fields: Sequence[str]) -> KeyOf:
