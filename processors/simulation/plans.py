@@ -51,6 +51,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     note: str
     label_start_s: float | None = None
     """When its first effect shows, where that is after `start_s`."""
+    label_end_s: float | None = None
+    """When its last effect shows in event time, where that is after `end_s`."""
     harmless: bool = False
     claims: frozenset[Claim] = frozenset()
     """No two plans that overlap in time share one."""

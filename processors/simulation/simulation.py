@@ -176,7 +176,7 @@ class Simulation:
         return Incident(
             kind=plan.kind,
             start=self.start + timedelta(seconds=plan.label_start_s or plan.start_s),
-            end=self.start + timedelta(seconds=plan.end_s),
+            end=self.start + timedelta(seconds=plan.label_end_s or plan.end_s),
             entities=entities,
             harmless=plan.harmless,
             note=plan.note,

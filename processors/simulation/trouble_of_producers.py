@@ -29,9 +29,10 @@ def plan_clock_skew(site: Site) -> Plan:
         kind="clock_skew",
         start_s=start_s,
         end_s=start_s + length_s,
+        label_end_s=start_s + length_s + max(offset_s, 0.0),
         entities={"service": [name], "department": [department.name]},
         note=f"the clock of {name} is {abs(offset_s) / 60:.0f} min {'ahead' if offset_s > 0 else 'behind'} for "
-        f"{length_s / 3600:.1f} h; start and end are by a clock that is right",
+        f"{length_s / 3600:.1f} h",
         claims=frozenset({("department", number)}),
         skew=Skew(service=service, start_s=start_s, end_s=start_s + length_s, offset_s=offset_s),
         pods=tuple(site.company.services[service].pods),
