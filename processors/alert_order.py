@@ -42,8 +42,15 @@ class LogRecord(msgspec.Struct, frozen=True, kw_only=True):
 class OrderedLog:
     """Reads both topics from their oldest records on. Not for several tasks at once."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, alerts: str, ends_at_open: dict[TopicPartition, int]) -> None:
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        asker: AIOKafkaConsumer,
+        alerts: str,
+        ends_at_open: dict[TopicPartition, int],
+    ) -> None:
         self._consumer = consumer
+        self._asker = asker
         self._alerts = alerts
         self._partitions = list(ends_at_open)
         self._ends = ends_at_open
@@ -66,7 +73,7 @@ class OrderedLog:
         newest_ms = max(record.order_ms for record in self._waiting)
         await asyncio.sleep(SETTLE_S)
         # By now every broker's clock is past that moment: what comes behind these ends is younger.
-        await self._read_to(await self._consumer.end_offsets(self._partitions))
+        await self._read_to(await self._asker.end_offsets(self._partitions))
         ready = [record for record in self._waiting if record.order_ms <= newest_ms]
         self._waiting = [record for record in self._waiting if record.order_ms > newest_ms]
         return self._give_out(ready)
@@ -125,6 +132,9 @@ async def open_ordered_log(settings: Settings) -> AsyncIterator[OrderedLog]:
         BrokerError: the broker does not answer or refuses, now or later on, or one of the topics is not there.
     """
     names = [topics.ALERTS.name, topics.ALERT_CONTROLS.name]
-    async with open_topics(settings, names) as (consumer, partitions):
+    async with (
+        open_topics(settings, names) as (consumer, partitions),
+        open_topics(settings, names, only_ask=True) as (asker, _),
+    ):
         await consumer.seek_to_beginning(*partitions)
-        yield OrderedLog(consumer, settings.topic(topics.ALERTS.name), await consumer.end_offsets(partitions))
+        yield OrderedLog(consumer, asker, settings.topic(topics.ALERTS.name), await asker.end_offsets(partitions))

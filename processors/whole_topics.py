@@ -13,9 +13,12 @@ from tokentrail.settings import Settings
 
 @asynccontextmanager
 async def open_topics(
-    settings: Settings, names: Sequence[str]
+    settings: Settings, names: Sequence[str], *, only_ask: bool = False
 ) -> AsyncIterator[tuple[AIOKafkaConsumer, list[TopicPartition]]]:
     """Open a consumer that has all partitions of these topics (names without prefix), and is closed in the end.
+
+    One that is `only_ask` reads nothing. Its questions about offsets are answered at once; those of a reader wait up to
+    half a second behind its own fetch, which Kafka holds open on the same connection until a record comes.
 
     Raises:
         BrokerError: the broker does not answer or refuses, now or later on, or a topic is not there.
@@ -26,7 +29,8 @@ async def open_topics(
         with broker_errors(settings, topics):
             await consumer.start()
             partitions = await find_partitions(settings, consumer, topics)
-            consumer.assign(partitions)
+            if not only_ask:
+                consumer.assign(partitions)
             yield consumer, partitions
     finally:
         await consumer.stop()

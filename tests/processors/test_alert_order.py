@@ -65,7 +65,7 @@ GROWTH = st.lists(st.tuples(st.sampled_from(PARTITIONS), st.integers(0, 3)), max
 
 
 async def read_all(broker: Broker) -> list[tuple[int, str, int, int]]:
-    log = OrderedLog(broker, ALERTS, dict.fromkeys(PARTITIONS, 0))
+    log = OrderedLog(broker, broker, ALERTS, dict.fromkeys(PARTITIONS, 0))
     found = []
     while not broker.done or log._waiting:
         found += await log.take(0)
