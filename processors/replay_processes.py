@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Self
 import msgspec
 
 from tokentrail.errors import SourceError, TokentrailError
+from tokentrail.garbage import collect_rarely
 from tokentrail.processors.call_cost import CostMeter
 from tokentrail.processors.log_source import LogSource
 from tokentrail.processors.price_sources import open_price_book
@@ -221,6 +222,7 @@ def _work(task: _Task, number: int, inboxes: list[Connection], outboxes: dict[in
     """Run one process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all; the process that asked ends the others
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    collect_rarely()
     # A broken pipe: whoever asked is gone, or one of the others, which has said why.
     with suppress(BrokenPipeError, EOFError):
         try:

@@ -127,9 +127,7 @@ class TopicLog:
         self._wanted += sum(end - begin for begin, end in bounds.values())
         with _connected(self._settings, self._topic) as (loop, consumer, _):
             tps = {partition: TopicPartition(self._topic, partition) for partition in bounds}
-            consumer.assign(list(tps.values()))
-            for partition, (begin, _) in bounds.items():
-                consumer.seek(tps[partition], begin)
+            loop.run_until_complete(_seek(consumer, {tps[p]: begin for p, (begin, _) in bounds.items()}))
             reached_ms = dict.fromkeys(bounds, -1)
             position = {partition: begin for partition, (begin, _) in bounds.items()}
             while reached_ms:
@@ -143,7 +141,6 @@ class TopicLog:
                 position[partition] = behind
                 if behind >= end:
                     del reached_ms[partition]
-                    consumer.pause(tps[partition])
                 else:
                     reached_ms[partition] = kept[-1].timestamp
                 if kept:
@@ -165,6 +162,12 @@ class TopicLog:
             f"Kafka at {self._settings.kafka} has given nothing of partition {tp.partition} of {self._topic} for "
             f"{PATIENCE_S:.0f} s, though there is more; check the broker."
         )
+
+
+async def _seek(consumer: AIOKafkaConsumer, begins: Mapping[TopicPartition, int]) -> None:
+    consumer.assign(list(begins))
+    for tp, begin in begins.items():
+        consumer.seek(tp, begin)
 
 
 @contextmanager

@@ -64,6 +64,7 @@ def _run_alone(  # noqa: PLR0913, PLR0917 - as `_run_together`
     note: Note,
     partitions: list[int],
 ) -> "Iterator[Alert]":
+    from tokentrail.garbage import collect_rarely
     from tokentrail.processors.call_cost import CostMeter
     from tokentrail.processors.price_sources import open_price_book
     from tokentrail.processors.replay import Replay
@@ -75,6 +76,7 @@ def _run_alone(  # noqa: PLR0913, PLR0917 - as `_run_together`
 
     if not partitions:
         return
+    collect_rarely()
     replay = Replay(rules, partitions, settings.allowed_lateness_ms, CostMeter(open_price_book(settings)))
     yield from replay.run(batches(), stretch.until, to_end=stretch.until is None)
     told.counts, told.entities, told.span_s = replay.counts(), dict(replay.entities), replay.span_s
