@@ -74,6 +74,8 @@ KEY_SPIKE: Final = Incident(
     output_tokens=200,
     attribution=Attribution(FINANCE, None, "gpt-5-mini", "invoice-extraction"),
 )
+PROVIDER_ADDRESS: Final = "127.0.0.1"
+"""Where the demo's provider answers."""
 INCIDENTS: Final = (USER_BURST, MODEL_ERRORS, KEY_SPIKE)
 
 
@@ -81,3 +83,16 @@ def expect_finding(incident: Incident, fingerprint: Callable[[str], str]) -> Fin
     """Return the alert that must tell of an incident. `fingerprint` turns a key into its `api_key_id`."""
     entity = fingerprint(incident.entity) if incident.dimension == "api_key_id" else incident.entity
     return Finding(incident.rule, incident.dimension, entity)
+
+
+def find_touched(incident: Incident, fingerprint: Callable[[str], str]) -> dict[str, str]:
+    """Return what an incident touches beside that, as event field → value: the thing itself, and what is around it.
+
+    Faults touch the service, the provider and its address; what somebody does too much of touches who does it.
+    """
+    who = incident.attribution
+    own = {"api_key_id": fingerprint(who.team.api_key), "user_id": who.user_id, "feature": who.feature}
+    if incident.fault_status is not None:
+        around = {"service": who.team.service, "provider": who.team.provider, "request_model": who.model}
+        own = {**around, "server_address": PROVIDER_ADDRESS}
+    return {field: value for field, value in own.items() if value is not None}

@@ -12,7 +12,7 @@ from typing import Final, ParamSpec, TypeVar
 from tokentrail.compose.demo.alert_feed import AlertFeed, listen_to_alerts
 from tokentrail.compose.demo.cost_table import read_demo_costs, tabulate_costs
 from tokentrail.compose.demo.history import KeyLabel, plan_history
-from tokentrail.compose.demo.incidents import INCIDENTS, expect_finding
+from tokentrail.compose.demo.incidents import INCIDENTS, expect_finding, find_touched
 from tokentrail.compose.demo.lanes import Lanes
 from tokentrail.compose.demo.ledger_watch import LedgerWatch
 from tokentrail.compose.demo.live_plan import plan_live
@@ -156,7 +156,12 @@ async def start_stack(data: Path, narrator: Narrator) -> AsyncIterator[Stack]:
 def _expect(live: LiveOutcome) -> list[ExpectedIncident]:
     fingerprint = default_fingerprints().key_id
     return [
-        ExpectedIncident(incident.label, expect_finding(incident, fingerprint), live.incidents_started[incident.label])
+        ExpectedIncident(
+            incident.label,
+            expect_finding(incident, fingerprint),
+            live.incidents_started[incident.label],
+            find_touched(incident, fingerprint),
+        )
         for incident in INCIDENTS
     ]
 

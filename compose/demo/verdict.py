@@ -7,6 +7,7 @@ from datetime import datetime
 import msgspec
 
 from tokentrail.compose.demo.incidents import Finding
+from tokentrail.processors.views import SEPARATOR
 from tokentrail.schemas.alerts import Alert, AlertState
 
 
@@ -23,11 +24,18 @@ class HeardAlert(msgspec.Struct, frozen=True):
 
 
 class ExpectedIncident(msgspec.Struct, frozen=True):
-    """An incident, the alert that must tell of it, and when its first call was made."""
+    """An incident, the alert that must tell of it, when its first call was made, and what else it touches."""
 
     label: str
     finding: Finding
     started_at: datetime
+    touches: dict[str, str] = {}
+    """Event field → value. Other alerts about one of these tell of the same incident."""
+
+    def is_touched_by(self, one: HeardAlert) -> bool:
+        """Whether an alert is about something that the incident touches, and came after it began."""
+        values = zip(one.alert.dimension.split("+"), one.alert.entity.split(SEPARATOR), strict=True)
+        return one.recorded_at >= self.started_at and any(self.touches.get(field) == value for field, value in values)
 
 
 class FoundIncident(msgspec.Struct, frozen=True):
@@ -45,6 +53,7 @@ class Verdict(msgspec.Struct, frozen=True):
     found: list[FoundIncident]
     missed: list[ExpectedIncident]
     false_alerts: list[Alert]
+    """About nothing that any incident touches, or before it began."""
     alerts_by_rule: dict[str, int]
 
     @property
@@ -62,7 +71,8 @@ def judge_alerts(expected: Sequence[ExpectedIncident], heard: Sequence[HeardAler
     for one in fired.values():
         incident = by_finding.get(one.finding)
         if incident is None or one.recorded_at < incident.started_at:
-            false_alerts.append(one.alert)
+            if not any(expected_one.is_touched_by(one) for expected_one in expected):
+                false_alerts.append(one.alert)
             continue
         seconds = round((one.recorded_at - incident.started_at).total_seconds(), 3)
         found.setdefault(one.finding, FoundIncident(incident.label, one.finding, one.alert.alert_id, seconds))

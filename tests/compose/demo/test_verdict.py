@@ -1,5 +1,7 @@
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from tokentrail.compose.demo.incidents import Finding
 from tokentrail.compose.demo.verdict import ExpectedIncident, HeardAlert, judge_alerts
 from tokentrail.schemas.alerts import Alert, AlertState, Severity
@@ -37,6 +39,15 @@ def test_an_alert_on_another_entity_is_raised_on_nothing() -> None:
     verdict = judge_alerts([STORM], [hear(STORM.finding, 1), other])
     assert verdict.false_alerts == [other.alert]
     assert not verdict.clean
+
+
+def test_an_alert_about_something_that_the_incident_touches_tells_of_it_too_but_does_not_find_it() -> None:
+    touching = msgspec.structs.replace(STORM, touches={"provider": "p", "server_address": "127.0.0.1"})
+    for dimension, entity in (("provider", "p"), ("server_address+endpoint", "127.0.0.1\x1f/v1")):
+        around = Finding("provider_unhealthy", dimension, entity)
+        assert judge_alerts([touching], [hear(around, 1), hear(STORM.finding, 2, alert_id="b")]).clean
+        assert judge_alerts([touching], [hear(around, 1)]).missed == [touching]
+        assert judge_alerts([touching], [hear(around, -1)]).false_alerts
 
 
 def test_an_alert_before_its_incident_is_raised_on_nothing_and_finds_nothing() -> None:
