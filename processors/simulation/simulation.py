@@ -31,6 +31,8 @@ _GROWTH: Final = (0.01, 0.03)
 """Per week and department."""
 _DAY_SIGMA: Final = 0.3
 """Of a source's activity from day to day, lognormal."""
+_LAST_CALL_S: Final = 15.0
+"""How long the last calls of an incident may take; a label ends behind them."""
 _ABSENT: Final = 0.12
 """Of people, on any day."""
 # Streams of random numbers, so that what one part draws changes nothing for the others.
@@ -173,10 +175,11 @@ class Simulation:
         entities = {field: list(values) for field, values in plan.entities.items()}
         if plan.pods:
             entities["producer_id"] = self._pods.ids_between(plan.pods, plan.start_s, plan.end_s)
+        end_s = min((plan.label_end_s or plan.end_s) + _LAST_CALL_S, self.days * DAY_S)
         return Incident(
             kind=plan.kind,
             start=self.start + timedelta(seconds=plan.label_start_s or plan.start_s),
-            end=self.start + timedelta(seconds=plan.label_end_s or plan.end_s),
+            end=self.start + timedelta(seconds=end_s),
             entities=entities,
             harmless=plan.harmless,
             note=plan.note,

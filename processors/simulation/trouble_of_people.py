@@ -181,7 +181,7 @@ def plan_duplicate_flood(site: Site) -> Plan:
     source = site.company.sources[who]
     route, model = site.route_and_model(who)
     count = int(np.exp(site.between(np.log(5), np.log(50))))
-    length_s = site.between(20, 290)
+    length_s = site.between(20, 270)
     start_s = site.usual_moment(length_s, department, 0.4)
     content = int(site.rng.integers(0, 2**62))
 
