@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 
 from tokentrail.errors import BrokerError
 from tokentrail.kafka_security import kafka_options
-from tokentrail.processors.whole_topics import open_topics
+from tokentrail.processors.whole_topics import open_topics, what_to_check
 from tokentrail.schemas import topics
 from tokentrail.schemas.alert_controls import Acknowledgement, AlertControl, Silence, decode_control, encode_control
 from tokentrail.settings import Settings
@@ -80,7 +80,7 @@ async def publish_control(settings: Settings, control: AlertControl) -> None:
     except KafkaError as error:
         raise BrokerError(
             f"Nothing can be written to the topic {topic} of Kafka at {settings.kafka} ({error}); "
-            "check TOKENTRAIL_KAFKA, and that `tokentrail topics` has been run."
+            f"{what_to_check(settings)}"
         ) from error
     finally:
         await producer.stop()

@@ -69,6 +69,12 @@ def broker_errors(settings: Settings, topics: Sequence[str]) -> Iterator[None]:
         yield
     except KafkaError as error:
         raise BrokerError(
-            f"{' and '.join(topics)} cannot be read from Kafka at {settings.kafka} ({error}); "
-            "check TOKENTRAIL_KAFKA, and that `tokentrail topics` has been run."
+            f"{' and '.join(topics)} cannot be read from Kafka at {settings.kafka} ({error}); {what_to_check(settings)}"
         ) from error
+
+
+def what_to_check(settings: Settings) -> str:
+    """Return the end of a sentence about a Kafka that did not do what it should."""
+    # aiokafka does not tell a broker that is away from one that refuses a password.
+    login = ", the user and its password" if settings.kafka_security_protocol.startswith("SASL_") else ""
+    return f"check TOKENTRAIL_KAFKA{login}, and that `tokentrail topics` has been run."

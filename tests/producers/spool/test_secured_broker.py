@@ -9,18 +9,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import aclosing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from told_alerts import ids, make_alert, make_silence, take, tell
 from topic_log import read_topic
 
+import tokentrail
 from tokentrail.compose.broker_status import inspect_broker
 from tokentrail.compose.embedded.ports import free_port
 from tokentrail.compose.topics import create_topics
 from tokentrail.errors import BrokerError, SettingsError
 from tokentrail.kafka_security import kafka_options
+from tokentrail.processors.alert_controls import publish_control
 from tokentrail.processors.record_batches import BatchingApp
 from tokentrail.producers.calls import Call
 from tokentrail.producers.recorder import Recorder
@@ -156,6 +161,21 @@ def test_the_other_clients_are_let_in_as_well(secured: tuple[Settings, Settings]
     assert (credentials.protocol.value, credentials.mechanism.value) == ("SASL_SSL", "PLAIN")
     assert (credentials.username, credentials.password) == ("shim", "right")
     assert BatchingApp(Settings(), "test", []).conf.broker_credentials is None
+
+
+@pytest.mark.broker
+async def test_alerts_are_delivered_to_whoever_has_the_password(secured: tuple[Settings, Settings]) -> None:
+    plain, right = secured
+    await publish_control(right, make_silence("s1", rules=["other"]))
+    await tell(plain, make_alert("a1"))
+    async with aclosing(tokentrail.alerts(group="pager", settings=right, since=timedelta(hours=1))) as feed:
+        assert ids(await take(feed, 1)) == [("a1", 1)]
+    wrong = msgspec.structs.replace(right, kafka_sasl_password="wrong-secret")
+    for group in (None, "pager"):
+        with pytest.raises(BrokerError, match="check TOKENTRAIL_KAFKA, the user and its password"):
+            await anext(tokentrail.alerts(group=group, settings=wrong))
+    with pytest.raises(BrokerError, match="the user and its password"):
+        await publish_control(wrong, make_silence())
 
 
 def test_a_certificate_that_cannot_be_used_is_named(certificate: Path, tmp_path: Path) -> None:
