@@ -8,6 +8,7 @@ from zlib import crc32
 import msgspec
 
 from tokentrail.processors.extras import EXTRAS
+from tokentrail.processors.latency_sketch import Sketch
 from tokentrail.processors.metrics import DERIVED, measure_of, sums_of
 from tokentrail.schemas.rules import Metric
 from tokentrail.schemas.slices import SUMS
@@ -37,6 +38,8 @@ class WindowPlan:
         self.names = names
         self.calls_at = len(names) - 1
         self.extra = measure_of(metric).extra
+        self.counted = measure_of(metric).quantile is not None
+        """Its extras are sketches, whose counts are added up as they come and taken off as they go."""
         self.learned = learned
         """Whether anybody learns from its tumbling windows."""
         self.sparse = sparse
@@ -61,6 +64,8 @@ class Window(msgspec.Struct, array_like=True, gc=False):
     """Which tumbling window (second // width_s) `tumbling` is summing; -1 before the first call."""
     tumbling: list[int] = []
     tumbling_extras: list[Any] = []
+    counts: dict[int, int] = {}
+    """The window's sketch, if its plan is counted."""
 
     def add(self, plan: WindowPlan, second: int, sums: Sequence[int], extra: Any) -> "Ended | None":
         """Add one second. Returns the tumbling window that ended before it, if somebody learns from it and one did."""
@@ -76,6 +81,8 @@ class Window(msgspec.Struct, array_like=True, gc=False):
                 self.slide(plan, second)
             buckets.append([start, list(sums), [] if extra is None else [extra]])
         _accumulate(self.totals, sums)
+        if plan.counted and extra is not None:
+            _count(self.counts, extra, 1)
         return self._tumble(plan, second, sums, extra) if plan.learned else None
 
     def slide(self, plan: WindowPlan, second: int) -> None:
@@ -89,11 +96,15 @@ class Window(msgspec.Struct, array_like=True, gc=False):
             gone += 1
             for index, value in enumerate(bucket[1]):
                 totals[index] -= value
+            for extra in bucket[2] if plan.counted else ():
+                _count(self.counts, extra, -1)
         if gone:
             del self.buckets[:gone]
 
     def merged_extra(self, plan: WindowPlan) -> Any:
         """Return the window's extra, merged; None if there is none."""
+        if plan.counted:
+            return dict(sorted(self.counts.items())) if self.counts else None
         values = [value for bucket in self.buckets for value in bucket[2]]
         return merge_extras(plan.extra, values) if values else None
 
@@ -125,7 +136,7 @@ class Ended(msgspec.Struct, frozen=True):
 
 def open_window(plan: WindowPlan) -> Window:
     """Return an empty window."""
-    return Window([0] * len(plan.names), [])
+    return Window([0] * len(plan.names), [], counts={})
 
 
 def merge_extras(name: str | None, values: list[Any]) -> Any:
@@ -144,6 +155,18 @@ def _gather(name: str | None, values: list[Any], extra: Any) -> None:
     values.append(extra)
     if len(values) >= MAX_UNMERGED or name in _PLAIN:
         values[:] = [merge_extras(name, values)]
+
+
+def _count(counts: dict[int, int], sketch: Sketch, sign: int) -> None:
+    """Add a sketch to counts, or take it off again."""
+    if isinstance(sketch, int):
+        sketch = {sketch: 1}
+    for bucket, count in sketch.items():
+        left = counts.get(bucket, 0) + sign * count
+        if left:
+            counts[bucket] = left
+        else:
+            del counts[bucket]
 
 
 def _accumulate(totals: list[int], sums: Sequence[int]) -> None:
