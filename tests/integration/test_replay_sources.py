@@ -77,18 +77,7 @@ def _compare_with_live(settings: Settings, environ: dict[str, str], told: str, b
         await wait_for_alerts(settings, kept)
 
     asyncio.run(write())
-    arguments = (
-        "replay",
-        "--topic",
-        "llm.calls",
-        "--from",
-        bounds[0],
-        "--to",
-        bounds[1],
-        "--against",
-        "live",
-        "--json",
-    )
-    document = msgspec.json.decode(run_command(environ, *arguments).stdout)
+    stretch = ("--topic", "llm.calls", "--from", bounds[0], "--to", bounds[1])
+    document = json.loads(run_command(environ, "replay", *stretch, "--against", "live", "--json").stdout)
     firing = sum(1 for alert in alerts if json.loads(alert)["state"] == "firing")
     assert document["counts"] == {"new": 1, "gone": 0, "earlier": 0, "later": 0, "unchanged": firing - 1}
