@@ -16,6 +16,8 @@ LASTING_S: Final = 6 * 3600
 SEASONAL_AFTER_S: Final = 2 * WEEK_S
 SHARE_OF_CENTRE: Final = 0.05
 """Nobody is steadier than this: a spread below it says that there are few samples, not that there is no noise."""
+SEASONAL_SPREAD: Final = 0.4
+"""Around a level of the week, more than this of it is not noise: the last windows were of other hours."""
 _STALE: Final = -1.0
 _MAD_TO_SIGMA: Final = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
@@ -82,7 +84,7 @@ class Baseline(msgspec.Struct, array_like=True, kw_only=True):
             level = season.highest_level(second, self.window_s)
             if level is not None and level > self.centre:
                 level = round_number(level)
-                return Usual(level, max(self.spread, self.spread * level / self.centre if self.centre else 0.0))
+                return Usual(level, self._spread_around(level))
         return Usual(self.centre, self.spread)
 
     def usual_of_hour(self, second: int, learning_s: int) -> Usual | None:
@@ -96,7 +98,7 @@ class Baseline(msgspec.Struct, array_like=True, kw_only=True):
         if level is None:
             return Usual(self.centre, self.spread)
         level = round_number(level)
-        return Usual(level, max(self.spread * level / self.centre if self.centre else 0.0, SHARE_OF_CENTRE * level))
+        return Usual(level, self._spread_around(level))
 
     def expected(self, second: int, learning_s: int) -> float | None:
         """Return what may be counted on now: the lower of the recent level and that of the hour; for `absence`.
@@ -117,6 +119,11 @@ class Baseline(msgspec.Struct, array_like=True, kw_only=True):
         if self.centre < 0:
             self.centre, self.spread = summarize_samples(self.samples)
         return True
+
+    def _spread_around(self, level: float) -> float:
+        """Return the spread at a level of the week: what of the recent one is noise, and not the rhythm itself."""
+        scaled = self.spread * level / self.centre if self.centre else 0.0
+        return min(max(scaled, SHARE_OF_CENTRE * level), SEASONAL_SPREAD * level)
 
     def _begin(self, since: int, window_s: int) -> None:
         """A window of another width adds up to other numbers: start afresh."""

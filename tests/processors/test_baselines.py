@@ -167,6 +167,16 @@ def test_a_peak_that_comes_every_day_is_usual_on_the_third() -> None:
     assert third == pytest.approx(800.0, rel=0.05)
 
 
+def test_the_way_up_to_a_usual_peak_is_no_noise() -> None:
+    baseline = Baseline()
+    ramp = [float(hour) ** 2 for hour in range(24) for _ in range(12)]
+    end = _feed(baseline, [*ramp, *ramp[: 23 * 12]])
+    usual = baseline.usual(end + 1800, 900, seasonal=True)
+    assert usual is not None
+    assert usual.centre == pytest.approx(23**2, rel=0.05)
+    assert usual.spread <= 0.41 * usual.centre
+
+
 def test_the_very_first_hours_are_remembered() -> None:
     baseline = Baseline()
     end = _feed(baseline, [800.0] * 12 + [50.0] * 23 * 12)
