@@ -14,7 +14,7 @@ from tokentrail.processors.windows import Window
 from tokentrail.schemas.slices import Row
 
 
-class Entity(msgspec.Struct, array_like=True, kw_only=True, omit_defaults=True):
+class Entity(msgspec.Struct, array_like=True, kw_only=True, omit_defaults=True, tag=0):
     """One entity's memory; serialised as it is. Rules that come and go leave the rest of it untouched."""
 
     last_tick: int = -1
@@ -37,11 +37,34 @@ class Entity(msgspec.Struct, array_like=True, kw_only=True, omit_defaults=True):
     producer: ProducerState | None = None
 
 
-class Second(msgspec.Struct, frozen=True, gc=False):
+class Second(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """One entity's second, added up over all source partitions."""
 
     row: Row
     extras: dict[str, Any] | None
     """Extra → its merged value; `links` and `growth` → those of each source."""
-    recent: list[str]
-    failed: list[str]
+    recent: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+class Glimpse(msgspec.Struct, array_like=True, frozen=True, gc=False, tag=1):
+    """An entity that was seen in one second only, in which no rule could fire: that second, and no more.
+
+    Most request hashes, and many users, never come again: an `Entity` is made of it when they do.
+    """
+
+    second: int
+    seen: Second
+
+    @property
+    def last_seen(self) -> int:
+        """As of an entity: the only second."""
+        return self.second
+
+    @property
+    def tracks(self) -> dict[str, AlertTrack]:
+        """As of an entity: none."""
+        return {}
+
+
+Remembered = Entity | Glimpse

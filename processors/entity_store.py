@@ -1,18 +1,18 @@
 """The entity store: live entities of one destination partition, over a table of bytes that survives the process."""
 
 from collections.abc import Iterable, Iterator, MutableMapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
-from tokentrail.processors.entities import Entity
+from tokentrail.processors.entities import Entity, Glimpse, Remembered
 from tokentrail.processors.views import SEPARATOR, route_entity
 from tokentrail.processors.watching import EntityKey, WatchMark
 
 _encode = msgspec.msgpack.Encoder().encode
-_decode_entity = msgspec.msgpack.Decoder(Entity).decode
+_decode_entity = msgspec.msgpack.Decoder(Entity | Glimpse).decode
 
-FORMAT: Final = b"2"
+FORMAT: Final = b"3"
 """Leads every key; another layout takes another letter, and leaves this one's rows alone."""
 COOL_AFTER: Final = 120
 """Saves after which an entity that has not changed is kept as bytes only."""
@@ -28,12 +28,12 @@ class StoredMark(msgspec.Struct, array_like=True):
 _decode_mark = msgspec.msgpack.Decoder(StoredMark).decode
 
 
-class EntityStore(MutableMapping[EntityKey, Entity]):
+class EntityStore(MutableMapping[EntityKey, Remembered]):
     """Loads an entity from the table at first use and keeps it live while it changes; `save` writes changes back."""
 
     def __init__(self, table: MutableMapping[bytes, bytes], partition: int) -> None:
         self._table = table
-        self._live: dict[EntityKey, Entity] = {}
+        self._live: dict[EntityKey, Remembered] = {}
         self._mark_key = FORMAT + b"mark:%d" % partition
         self._partition = partition
         self._saves = 0
@@ -84,17 +84,24 @@ class EntityStore(MutableMapping[EntityKey, Entity]):
             del self._changed_at[key]
             self._live.pop(key, None)
 
-    def __getitem__(self, key: EntityKey) -> Entity:
+    def get(self, key: EntityKey, default: Any = None) -> Any:  # typed as in Mapping, which has three signatures
+        """Return an entity, or the default; asked for every second of every entity."""
         entity = self._live.get(key)
         if entity is None:
             stored = self._table.get(_encode_key(key))
             if stored is None:
-                raise KeyError(key)
+                return default
             entity = self._live[key] = _decode_entity(stored)
             self._changed_at[key] = self._saves
         return entity
 
-    def __setitem__(self, key: EntityKey, entity: Entity) -> None:
+    def __getitem__(self, key: EntityKey) -> Remembered:
+        entity: Remembered | None = self.get(key)
+        if entity is None:
+            raise KeyError(key)
+        return entity
+
+    def __setitem__(self, key: EntityKey, entity: Remembered) -> None:
         self._live[key] = entity
         self._changed_at[key] = self._saves
 

@@ -8,9 +8,11 @@ from tokentrail.processors.entities import Entity
 from tokentrail.processors.extras import read_extra
 from tokentrail.processors.rule_plans import RulePlan
 from tokentrail.processors.windows import GROWTH, LARGEST, Window
+from tokentrail.schemas.slices import SUMS
 
 _PLAIN: Final = frozenset((LARGEST, GROWTH))
 """Extras that are a number already."""
+_CALLS_AT: Final = SUMS.index("calls")
 
 
 def may_fire(  # noqa: PLR0913, PLR0917 - called for every rule of every second: no object is made for it
@@ -33,6 +35,20 @@ def may_fire(  # noqa: PLR0913, PLR0917 - called for every rule of every second:
     elif plan.measure.quantile is None and calls <= plan.floor:
         return False  # there cannot be more distinct values than calls
     return not plan.coarse or second // plan.window.bucket_s != last_seen // plan.window.bucket_s
+
+
+def is_quiet_alone(plan: RulePlan, sums: Sequence[int], largest: int) -> bool:
+    """Whether a rule is sure to be quiet in a window that holds one second, an entity's first, and nothing else."""
+    rule = plan.rule
+    if plan.new_entity:
+        return False
+    if sums[_CALLS_AT] < rule.min_calls or plan.unlearnt_is_quiet:
+        return True
+    if plan.value_of is not None:
+        return plan.floor >= 0 and plan.value_of(plan.window.pick(sums)) <= plan.floor
+    if plan.window.extra == LARGEST:
+        return largest <= plan.floor
+    return plan.measure.quantile is None and sums[_CALLS_AT] <= plan.floor
 
 
 def hold_against(  # noqa: PLR0913, PLR0917 - what one judgement is about

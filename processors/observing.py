@@ -7,7 +7,7 @@ from tokentrail.processors.baselines import Baseline
 from tokentrail.processors.context_growth import GrowthState
 from tokentrail.processors.detection import MonthSpend
 from tokentrail.processors.entities import Entity, Second
-from tokentrail.processors.judgement import hold_against, may_fire, measure
+from tokentrail.processors.judgement import hold_against, is_quiet_alone, may_fire, measure
 from tokentrail.processors.known_values import KnownValues
 from tokentrail.processors.lifecycle import AlertTrack
 from tokentrail.processors.metrics import DERIVED
@@ -34,6 +34,14 @@ class Observer:
     def is_active(self, entity: Entity) -> bool:
         """Whether an alert of it is open or pending, so that it wants every tick."""
         return bool(entity.tracks)
+
+    def can_wait(self, seen: Second) -> bool:
+        """Whether a second that is an entity's first says nothing before there is another one."""
+        plan = self.plan
+        if plan.derives or plan.timed:
+            return False
+        sums = seen.row.sums
+        return all(is_quiet_alone(rule, sums, seen.row.largest_call_tokens) for rule in plan.rules)
 
     def due(self, entity: Entity) -> int | None:
         """Return the next second at which time alone may change something; None if there is none."""
@@ -186,7 +194,7 @@ def end_orphans(entity: Entity, second: int, names: frozenset[str]) -> Iterator[
             yield resolve(told, second)
 
 
-def _newest(second: int, new: list[str], old: list[tuple[int, str]]) -> list[tuple[int, str]]:
+def _newest(second: int, new: Sequence[str], old: list[tuple[int, str]]) -> list[tuple[int, str]]:
     if len(new) == 1:
         return [(second, new[0]), *old[: EVIDENCE - 1]]
     return [*((second, call_id) for call_id in new), *old][:EVIDENCE]

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from tokentrail.processors.call_cost import CostMeter
-from tokentrail.processors.entities import Entity
+from tokentrail.processors.entities import Remembered
 from tokentrail.processors.frames import pack_frames
 from tokentrail.processors.slicing import ClosedSlices, PartitionSlicer, RecordBatch, SlicerCounts
 from tokentrail.processors.tally_plan import plan_tallies
@@ -135,14 +135,14 @@ class ReplayWatching:
         self._waiting.clear()
 
 
-class CountedEntities(dict[EntityKey, Entity]):
+class CountedEntities(dict[EntityKey, Remembered]):
     """Entities, and how many each view has had; one that was forgotten and comes again counts again."""
 
     def __init__(self) -> None:
         super().__init__()
         self.counts: Counter[str] = Counter()
 
-    def __setitem__(self, key: EntityKey, entity: Entity) -> None:
+    def __setitem__(self, key: EntityKey, entity: Remembered) -> None:
         if key not in self:
             self.counts[key[0]] += 1
         super().__setitem__(key, entity)

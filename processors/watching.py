@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from tokentrail.processors.call_facts import add_rows
-from tokentrail.processors.entities import Entity, Second
+from tokentrail.processors.entities import Entity, Glimpse, Remembered, Second
 from tokentrail.processors.extras import EXTRAS
 from tokentrail.processors.observing import EVIDENCE, Observer, end_orphans
 from tokentrail.processors.rule_plans import plan_views
@@ -51,7 +51,7 @@ class PartitionWatch:
     """
 
     def __init__(
-        self, rules: Sequence[Rule], entities: MutableMapping[EntityKey, Entity], mark: WatchMark | None = None
+        self, rules: Sequence[Rule], entities: MutableMapping[EntityKey, Remembered], mark: WatchMark | None = None
     ) -> None:
         self._entities = entities
         self._clock = mark.clock if mark else None
@@ -159,24 +159,47 @@ class PartitionWatch:
             self._leave(key, second, entity, told)
             return
         plan = observer.plan
-        if entity is None or (entity.last_seen < second - plan.retention_s and not entity.tracks and seen is not None):
-            known = entity is not None
-            entity = self._entities[key] = Entity()
+        known = entity is not None
+        if isinstance(entity, Glimpse):
+            entity = self._recall(key, second, entity, told)
+        elif (
+            entity is not None
+            and entity.last_seen < second - plan.retention_s
+            and not entity.tracks
+            and seen is not None
+        ):
+            entity = None
+        if entity is None:
             if not known:
                 heapq.heappush(self._expiries, (second + plan.retention_s + 1, key))
+            if seen is not None and observer.can_wait(seen):
+                self._entities[key] = Glimpse(second, seen)
+                self.dirty.add(key)
+                return
+            entity = self._entities[key] = Entity()
         told.extend(observer.observe(entity, key[1], second, seen, self._begun or 0))
         self.dirty.add(key)
         if entity.tracks:
             self._active.add(key)
-        elif key in self._active:
+        elif self._active:
             self._active.discard(key)
         if plan.timed:
             self._set_timer(key, observer.due(entity))
 
-    def _leave(self, key: EntityKey, second: int, entity: Entity | None, told: list[Alert]) -> None:
+    def _recall(self, key: EntityKey, second: int, glimpse: Glimpse, told: list[Alert]) -> Entity | None:
+        """Make an entity of what was a glimpse of it; None if that is too long ago."""
+        observer = self._observers[key[0]]
+        if glimpse.second < second - observer.plan.retention_s:
+            return None
+        entity = self._entities[key] = Entity()
+        # Nothing is told of it, unless the rules are others since.
+        told.extend(observer.observe(entity, key[1], glimpse.second, glimpse.seen, self._begun or 0))
+        return entity
+
+    def _leave(self, key: EntityKey, second: int, entity: Remembered | None, told: list[Alert]) -> None:
         """End the alerts of an entity whose view no rule looks at any more."""
         self._active.discard(key)
-        if entity is not None and entity.tracks:
+        if isinstance(entity, Entity) and entity.tracks:
             told.extend(end_orphans(entity, second, frozenset()))
             self.dirty.add(key)
 
@@ -208,8 +231,11 @@ class PartitionWatch:
             observer = self._observers.get(key[0])
             if entity is None or observer is None:
                 continue
-            idle_after = entity.last_seen + observer.plan.retention_s + 1
-            if idle_after >= clock or entity.tracks or key in self._due:
+            last_seen, told_of = (
+                (entity.second, {}) if isinstance(entity, Glimpse) else (entity.last_seen, entity.tracks)
+            )
+            idle_after = last_seen + observer.plan.retention_s + 1
+            if idle_after >= clock or told_of or key in self._due:
                 heapq.heappush(expiries, (max(idle_after, clock + 1), key))
                 continue
             del self._entities[key]
@@ -235,18 +261,19 @@ def _single(row: Row, names: tuple[str, ...], piece: Slice) -> Second:
             for name, value in zip(names, piece.extras, strict=True)
             if value is not None
         }
-    failed = [row.failed_call_id] if row.failed_call_id else []
-    return Second(row, extras, [row.largest_call_id] if row.largest_call_id else [], failed)
+    failed = (row.failed_call_id,) if row.failed_call_id else ()
+    return Second(row, extras, (row.largest_call_id,) if row.largest_call_id else (), failed)
 
 
 def _sum(pieces: list[_Piece]) -> Second:
     rows = [row for row, _, _ in pieces]
     recent = sorted((-row.largest_call_tokens, row.largest_call_id) for row in rows if row.largest_call_id)
-    failed = [row.failed_call_id for row in rows if row.failed_call_id]
+    failed = tuple([row.failed_call_id for row in rows if row.failed_call_id])
     gathered: dict[str, list[Any]] = {}
     for _, names, piece in pieces:
         for name, value in zip(names, piece.extras or (), strict=bool(piece.extras)):
             if value is not None:
                 gathered.setdefault(name, []).append(value)
     extras = {name: values if name in UNMERGED else EXTRAS[name].merge(values) for name, values in gathered.items()}
-    return Second(add_rows(rows), extras or None, [call_id for _, call_id in recent][:EVIDENCE], failed[:EVIDENCE])
+    largest = tuple([call_id for _, call_id in recent[:EVIDENCE]])
+    return Second(add_rows(rows), extras or None, largest, failed[:EVIDENCE])

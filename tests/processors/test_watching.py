@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from made_rows import USERS, many_calls, row
@@ -12,9 +12,6 @@ from tokentrail.schemas.alerts import Alert, AlertState
 from tokentrail.schemas.rules import Absence, Budget, BurnRate, NewEntity, Rule, Threshold
 from tokentrail.schemas.slices import FrameView, Row, Slice
 
-if TYPE_CHECKING:
-    from tokentrail.processors.entities import Entity
-
 BEGIN = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp())
 
 
@@ -22,7 +19,7 @@ class Watched:
     """A watch of one source, fed by the second."""
 
     def __init__(self, *rules: Rule, views: Sequence[FrameView] = USERS) -> None:
-        self.entities: dict[EntityKey, Entity] = {}
+        self.entities: dict[EntityKey, Any] = {}  # tests look into them
         self.watch = PartitionWatch(rules, self.entities)
         self._views = views
 
