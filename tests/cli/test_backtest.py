@@ -33,6 +33,10 @@ def test_scores_and_alerts_are_written_as_csv(series: Path, tmp_path: Path) -> N
     )  # fmt: skip
     with target.with_suffix(".alerts.csv").open() as file:
         assert [row["state"] for row in csv.DictReader(file)] == ["firing", "resolved"]
+    run_command(
+        {}, "backtest", "series", str(series), "--condition", "type='threshold', above=99", "--out", str(target)
+    )
+    assert target.with_suffix(".alerts.csv").read_text().startswith("schema_version,alert_id,")
 
 
 def test_scores_and_alerts_are_written_and_printed_as_json(series: Path, tmp_path: Path) -> None:

@@ -122,25 +122,25 @@ def _round_up(window_s: int) -> int:
 
 def _write(path: Path, rule: "Rule", scores: "list[Score]", alerts: "list[Alert]") -> None:
     from tokentrail.errors import SourceError
+    from tokentrail.processors.series_backtest import Score
+    from tokentrail.schemas.alerts import Alert
 
     try:
         if path.suffix == ".json":
             path.write_bytes(msgspec.json.format(msgspec.json.encode(_as_document(rule, scores, alerts))) + b"\n")
         else:
-            _write_csv(path, scores)
-            _write_csv(path.with_suffix(".alerts.csv"), alerts)
+            _write_csv(path, Score, scores)
+            _write_csv(path.with_suffix(".alerts.csv"), Alert, alerts)
     except OSError as error:
         raise SourceError(f"{path} cannot be written ({error.strerror or error}); choose another --out.") from error
 
 
-def _write_csv(path: Path, rows: "Iterable[Score] | Iterable[Alert]") -> None:
-    documents: list[dict[str, Any]] = [msgspec.to_builtins(row) for row in rows]
-    for document in documents:
-        document.pop("evidence", None)  # calls: a series has none
+def _write_csv(path: Path, kind: "type[Score | Alert]", rows: "Iterable[Score | Alert]") -> None:
+    names = [name for name in kind.__struct_fields__ if name != "evidence"]  # calls: a series has none
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(documents[0]) if documents else [], lineterminator="\n")
+        writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
         writer.writeheader()
-        writer.writerows(documents)
+        writer.writerows(msgspec.to_builtins(row) for row in rows)
 
 
 def _as_document(rule: "Rule", scores: "list[Score]", alerts: "list[Alert]") -> dict[str, Any]:

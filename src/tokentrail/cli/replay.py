@@ -8,7 +8,7 @@ import typer
 
 from tokentrail.cli.alerts import print_alert
 from tokentrail.cli.log_sources import Asked, open_stretch
-from tokentrail.cli.output import JsonFlag, err, print_json_line
+from tokentrail.cli.output import JsonFlag, err, out, print_json_line
 
 if TYPE_CHECKING:
     from tokentrail.cli.log_sources import Stretch
@@ -80,12 +80,14 @@ def _tell(settings: "Settings", stretch: "Stretch", rules: Path | None, processe
     from tokentrail.processors.rules import load_rules
 
     started = time.perf_counter()
-    told, changes = Told(), 0
+    told, changes, day = Told(), 0, ""
     for alert in replay_stretch(settings, load_rules(rules or settings.rules), stretch, processes, told):
         changes += 1
         if as_json:
             print_json_line(alert)
         else:
+            if day != (day := f"{alert.occurred_at:%Y-%m-%d}"):
+                out.print(day, style="dim")
             print_alert(alert)
     seconds, counts = time.perf_counter() - started, told.counts
     err.print(

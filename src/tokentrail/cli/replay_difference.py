@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from tokentrail.cli.alert_text import readable
 from tokentrail.cli.moments import parse_moment
 from tokentrail.cli.output import err, out, print_json, print_table
 from tokentrail.cli.replaying import Told, replay_stretch
@@ -117,7 +118,14 @@ def _print(changes: list[Change], noise: Noise, begin: datetime, end: datetime, 
 def _change_row(change: Change) -> tuple[str, ...]:
     episode = change.episode
     shift = f"{timedelta(seconds=round(abs(change.shift_s)))}" if change.shift_s else ""
-    return (change.kind, f"{episode.begin:%m-%d %H:%M:%S}", shift, episode.severity, episode.rule, episode.summary)
+    return (
+        change.kind,
+        f"{episode.begin:%m-%d %H:%M:%S}",
+        shift,
+        episode.severity,
+        episode.rule,
+        readable(episode.summary),
+    )
 
 
 def _noise_row(row: NoiseRow) -> tuple[str, ...]:
