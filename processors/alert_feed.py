@@ -13,13 +13,15 @@ import msgspec
 
 from tokentrail.processors.alert_group import join_group
 from tokentrail.processors.alert_marks import AlertMarks, DeliveredAlert
-from tokentrail.processors.alert_order import OrderedLog, open_ordered_log
+from tokentrail.processors.alert_order import LogRecord, OrderedLog, open_ordered_log
 from tokentrail.processors.maintenance_file import MaintenanceFile
 from tokentrail.schemas.alerts import Alert, Severity, decode_alert
 from tokentrail.settings import Settings, current_settings
 
 REMEMBERED: Final = 10_000
 """State changes that this process has delivered and does not deliver again after a rebalance."""
+VANISHED_MS: Final = 10_000
+"""A record that was read before but does not come up in the log for so long has been deleted since, for its age."""
 
 
 class _Wanted(msgspec.Struct, frozen=True):
@@ -108,17 +110,28 @@ async def _follow(
         records = await log.take_history()
         while True:
             marks.maintenance = maintenance.windows()
-            for record in records:
-                if not marks.follow(record) or not isinstance(record.content, Alert):
-                    continue
+            async for record in _new_changes(marks, records):
+                alert = record.content
                 if since_ms is None:
                     in_time = record.offset >= log.ends_at_open[record.partition]
                 else:
                     in_time = record.appended_ms >= since_ms
-                delivered = marks.describe(record.content, record.partition, record.offset, record.appended_ms)
-                if in_time and wanted.fits(delivered):
+                if not in_time or not isinstance(alert, Alert):
+                    continue
+                delivered = marks.describe(alert, record.partition, record.offset, record.appended_ms)
+                if wanted.fits(delivered):
                     yield delivered
             records = await log.take()
+
+
+async def _new_changes(marks: AlertMarks, records: Iterable[LogRecord]) -> AsyncGenerator[LogRecord, None]:
+    """Follow the log through these records; yield those that tell a state change for the first time."""
+    for number, record in enumerate(records):
+        if number % 200 == 0:
+            # A long history must not hold up what else runs in this event loop.
+            await asyncio.sleep(0)
+        if marks.follow(record):
+            yield record
 
 
 async def _share(
@@ -128,8 +141,8 @@ async def _share(
     seen: OrderedDict[tuple[str, int], None] = OrderedDict()
     async with open_ordered_log(settings) as log, join_group(settings, group, _milliseconds(since)) as member:
         marks = AlertMarks()
-        for record in await log.take_history():
-            marks.follow(record)
+        async for _ in _new_changes(marks, await log.take_history()):
+            pass
         async for record in member.records():
             alert = _decode(record.value)
             if alert is None:
@@ -150,8 +163,11 @@ async def _share(
 async def _catch_up(log: OrderedLog, marks: AlertMarks, partition: int, offset: int) -> None:
     """Follow the log until it has given out a record: its incident depends on all that came before."""
     while log.read_through.get(partition, -1) < offset:
-        for record in await log.take():
-            marks.follow(record)
+        records = await log.take(VANISHED_MS)
+        if not records:
+            return
+        async for _ in _new_changes(marks, records):
+            pass
 
 
 def _decode(payload: bytes | None) -> Alert | None:

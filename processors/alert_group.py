@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CommitFailedError, KafkaError
 
 from tokentrail.kafka_security import kafka_options
 from tokentrail.processors.whole_topics import broker_errors, find_partitions
@@ -116,6 +116,6 @@ async def _anchor(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], 
             found = await consumer.offsets_for_times(dict.fromkeys(new, since_ms))
             starts.update({tp: at.offset for tp, at in found.items() if at is not None})
         # Refused where members are at work: they have done it.
-        with suppress(KafkaError):
+        with suppress(CommitFailedError):
             await consumer.commit(starts)
     consumer.unsubscribe()

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError, GroupLoadInProgressError
 from told_alerts import ids, make_alert, make_silence, resolved, take, tell
 
 import tokentrail
@@ -146,7 +147,7 @@ async def test_a_group_goes_on_with_the_alert_that_was_not_done(settings: Settin
         async with aclosing(tokentrail.alerts(group="pager", settings=settings, since=AGO)) as feed:
             delivered.append(ids(await take(feed, count)))
     # The third was handed out and the next never asked for.
-    assert delivered[1][0] == delivered[0][-1]
+    assert {*delivered[0]} & {*delivered[1]} == {delivered[0][-1]}
     assert {*delivered[0], *delivered[1]} == {(f"a{number}", 1) for number in range(6)}
 
 
@@ -168,6 +169,8 @@ async def _committed(settings: Settings, group: str) -> list[int]:
     try:
         found = await admin.list_consumer_group_offsets(f"{settings.topic_prefix}{group}")
         return [one.offset for one in found.values()]
+    except (GroupCoordinatorNotAvailableError, GroupLoadInProgressError):
+        return []  # a fresh broker makes its topic of offsets when it is first asked
     finally:
         await admin.close()
 
