@@ -10,8 +10,12 @@ from tokentrail.processors.simulation.labels import Incident
 from tokentrail.processors.views import SEPARATOR
 from tokentrail.schemas.alerts import Alert, AlertState
 
-AFTERMATH_S: Final = 600
-"""An alert that begins so long after an incident's last effect, or its own window if that is longer, may tell of it."""
+AFTERMATH_S: Final = 1200
+"""An alert that begins so long after an incident's last effect, or its own window if that is longer, may tell of it: a
+call is known to be lost a quarter of an hour after it began."""
+
+LONG_WINDOW_S: Final = 3600
+"""A longer window finds an incident only if that lasts as long."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +64,8 @@ def match_alerts(alerts: Iterable[Alert], incidents: Sequence[Incident]) -> Matc
     """Hold every alert that fired to the incidents.
 
     An alert tells of an incident when its entity is one of those that the incident changes, and it fired while the
-    incident lasted or in its aftermath. It is noise when all it tells of is harmless, or nothing.
+    incident lasted or in its aftermath. It finds it if its window is no longer than an hour, or than the incident. An
+    alert is noise when all it tells of is harmless, or nothing.
     """
     fired = sorted((alert for alert in alerts if alert.state is AlertState.FIRING), key=_moment)
     told_of: dict[int, list[Alert]] = {number: [] for number in range(len(incidents))}
@@ -69,7 +74,8 @@ def match_alerts(alerts: Iterable[Alert], incidents: Sequence[Incident]) -> Matc
     for alert in fired:
         about = [number for number, incident in enumerate(incidents) if tells_of(alert, incident)]
         for number in about:
-            told_of[number].append(alert)
+            if _is_timely(alert, incidents[number]):
+                told_of[number].append(alert)
         if any(not incidents[number].harmless for number in about):
             true_alerts += 1
         else:
@@ -85,6 +91,11 @@ def tells_of(alert: Alert, incident: Incident) -> bool:
         return False
     pairs = zip(alert.dimension.split("+"), alert.entity.split(SEPARATOR), strict=True)
     return any(value in incident.entities.get(field, ()) for field, value in pairs)
+
+
+def _is_timely(alert: Alert, incident: Incident) -> bool:
+    """Whether the alert's window is short enough to find it: what looks at a whole day finds no ten minutes."""
+    return alert.window_s <= max(LONG_WINDOW_S, (incident.end - incident.start).total_seconds())
 
 
 def _describe(incident: Incident, alerts: list[Alert]) -> Finding:
