@@ -1,5 +1,6 @@
 """The scribe: one background thread that does the work of recording in order, and commits it in groups."""
 
+import logging
 import os
 import threading
 import time
@@ -21,14 +22,12 @@ _WORK_A_COMMIT: Final = 8
 """Where other threads make commits slow, so much longer is worked for each: else what waits would grow and grow."""
 _YIELD_S: Final = 0.0002
 EXIT_DEADLINE_S: Final = 2.0
-_DRAIN_AT_MOST_S: Final = 20.0
-"""As many jobs as may wait take some seconds; a process that ends waits for them as long as they get fewer."""
-FORK_WAIT_S: Final = 5.0
-"""A group takes milliseconds, the first one some 0.1 s for its imports; who holds what it waits for goes on."""
+_WAIT_AT_MOST_S: Final = 20.0
+"""As many jobs as may wait take some seconds; who ends or forks the process waits for them as long as they go on."""
+_PATIENCE_S: Final = 5.0
+"""A thread that has done nothing at all for so long is held up by what may never end: perhaps by who waits for it."""
 _START_AGAIN_S: Final = 1.0
 """How soon a thread is asked for again from a system that had none to give."""
-_PATIENCE_S: Final = 5.0
-"""A job takes milliseconds; the first of a process, which imports, a second or two where the machine is overloaded."""
 _LAST_JOB_S: Final = 5.0
 _LARGE_BYTES: Final = 8_192
 """Jobs that hold less are bounded by their number alone: counting them would cost every call a lock."""
@@ -37,7 +36,22 @@ _LINGER_ROUNDS: Final = 33
 _WORKING: Final = guarded("recording a call")
 _COMMITTING: Final = guarded("committing records")
 
+_log = logging.getLogger("tokentrail")
+
 Job = Callable[[], object]
+
+
+class _Told:
+    """Waits to be told of a commit."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+        self.wait = self._event.wait
+        self.committed = False
+
+    def tell(self, committed: bool) -> None:  # noqa: FBT001 - the one thing a commit has to say
+        self.committed = committed
+        self._event.set()
 
 
 class Scribe:
@@ -47,8 +61,9 @@ class Scribe:
     jobs wait, or too many bytes with them, a new one is dropped and counted. After every group of jobs `commit` is
     called once, in the same thread. So is `beat` every `beat_s` seconds, until it returns False and from the next job
     on again. The thread starts with the first job and sleeps while there is none. A forked child starts afresh and does
-    nothing of its parent's; a fork waits for the group that is being worked on. What is put after `close`, as by
-    finalizers of a program that ends, is done on the spot; so is what is put while the system has no thread to give.
+    nothing of its parent's; a fork waits for the group that is being worked on, for at most 20 seconds. What is put
+    after `close`, as by finalizers of a program that ends, is done on the spot; so is what is put while the system has
+    no thread to give.
     """
 
     def __init__(
@@ -94,37 +109,25 @@ class Scribe:
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything put so far is done and committed. False: time is up, or the commit failed."""
-        if threading.current_thread() is self._thread or threading.get_ident() == self._worker:
+        if self._is_working_here():
             return False
-        done = threading.Event()
-        results: list[bool] = []
-
-        def tell(committed: bool) -> None:  # noqa: FBT001 - the one thing a commit has to say
-            results.append(committed)
-            done.set()
-
-        self._jobs.append(lambda: self.after_commit(tell))
-        self._wake()
-        return done.wait(timeout_s) and results[0]
+        told = self._ask_for_commit()
+        return told.wait(timeout_s) and told.committed
 
     def flush_what_waits(self) -> None:
-        """Flush if anything waits; where the process ends without further notice."""
-        if self._jobs or self._worker:
-            self.drain()
+        """Drain if anything waits; where the process ends without further notice."""
+        if (self._jobs or self._worker) and not self.drain() and self._jobs:
+            _log.warning("The process ends before its last calls are recorded: %d steps waited.", len(self._jobs))
 
-    def drain(self, at_most_s: float = _DRAIN_AT_MOST_S) -> bool:
-        """Flush as long as it takes, but for at most so long, and not where nothing gets done for five seconds.
+    def drain(self, at_most_s: float = _WAIT_AT_MOST_S) -> bool:
+        """Flush as long as it takes, but for at most so long, and not where nothing goes on for five seconds.
 
         False: as in `flush`.
         """
-        end_s = time.monotonic() + at_most_s
-        while time.monotonic() < end_s:
-            waiting = len(self._jobs)
-            if self.flush(_PATIENCE_S):
-                return True
-            if len(self._jobs) >= waiting:
-                break
-        return False
+        if self._is_working_here():
+            return False
+        told = self._ask_for_commit()
+        return self._wait_while_working(told.wait, at_most_s) and told.committed
 
     def close(self, timeout_s: float = EXIT_DEADLINE_S) -> bool:
         """Flush and end the thread; whatever is put from now on is done on the spot. False: as in `flush`."""
@@ -149,7 +152,7 @@ class Scribe:
     def _hold(self) -> None:
         """Let the group end that is being worked on: it may be importing, and a child would have half a module."""
         self._forking.add(threading.get_ident())
-        self._working.acquire(timeout=FORK_WAIT_S)
+        self._wait_while_working(lambda patience_s: self._working.acquire(timeout=patience_s), _WAIT_AT_MOST_S)
 
     def _let_go(self) -> None:
         self._forking.discard(threading.get_ident())
@@ -174,6 +177,8 @@ class Scribe:
         self._thread: threading.Thread | None = None
         self._asleep = True
         self._worker = 0
+        self._done = 0
+        self._cpu_clock: int | None = None
         self._commit_s = 0.0
         self._start_again_s = float("-inf")
         self._flushes_when_child_ends = False
@@ -181,6 +186,35 @@ class Scribe:
         self._next_beat_s = time.monotonic() + self._beat_s
         self._stopping = False
         self._closed = False
+
+    def _is_working_here(self) -> bool:
+        return threading.current_thread() is self._thread or threading.get_ident() == self._worker
+
+    def _ask_for_commit(self) -> "_Told":
+        told = _Told()
+        self._jobs.append(lambda: self.after_commit(told.tell))
+        self._wake()
+        return told
+
+    def _wait_while_working(self, wait: Callable[[float], bool], at_most_s: float) -> bool:
+        """Wait in turns for as long as the work goes on. False: it does not, or time is up."""
+        end_s = time.monotonic() + at_most_s
+        progress: object = self._progress()
+        while not wait(max(0.0, min(_PATIENCE_S, end_s - time.monotonic()))):
+            before, progress = progress, self._progress()
+            if progress == before or time.monotonic() >= end_s:
+                return False
+        return True
+
+    def _progress(self) -> tuple[int, float]:
+        """Return what changes while the thread works, or waits for its turn; if it waits for a lock, nothing does."""
+        cpu_s = 0.0
+        if self._cpu_clock is not None:
+            try:  # noqa: SIM105 - `suppress` is an import that the host's start need not wait for
+                cpu_s = time.clock_gettime(self._cpu_clock)
+            except OSError:  # the thread has ended
+                pass
+        return self._done, cpu_s
 
     def _wake(self) -> None:
         if not self._closed and (self._thread is not None or self._start()):
@@ -227,6 +261,8 @@ class Scribe:
 
     def _run(self) -> None:
         recording.set(True)  # in this thread: what an outlet itself asks a provider would be recorded for ever
+        if hasattr(time, "pthread_getcpuclockid"):  # macOS has none
+            self._cpu_clock = time.pthread_getcpuclockid(threading.get_ident())
         idle_rounds = 0
         while not (self._closed or self._stopping):
             began_s = time.monotonic()
@@ -288,6 +324,7 @@ class Scribe:
                     job()
             except SystemExit:  # of a callback; the thread is not its to end
                 _WORKING.note(RuntimeError("SystemExit"))
+            self._done += 1
             if time.monotonic() >= until_s:
                 break
         began_s = time.monotonic()

@@ -86,9 +86,8 @@ class SpoolDirectory:
 
     @property
     def made_s(self) -> float:
-        """Return when it was made, from its name; the beginning of time where the name says nothing."""
-        parts = self.path.name.split("-")
-        return int(parts[1]) / 1000 if len(parts) > 1 and parts[1].isdigit() else 0.0
+        """Return when it was made, as `made_s`."""
+        return made_s(self.path)
 
     @property
     def touched_s(self) -> float:
@@ -163,6 +162,12 @@ def _private_temporary_root() -> Path:
     if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077:
         return root
     return Path(tempfile.mkdtemp(prefix="tokentrail-spool-"))  # the name is somebody else's
+
+
+def made_s(path: Path) -> float:
+    """Return when a directory was made, from its name; the beginning of time where the name says nothing."""
+    parts = path.name.split("-")
+    return int(parts[1]) / 1000 if len(parts) > 1 and parts[1].isdigit() else 0.0
 
 
 def list_directories(root: Path) -> list[Path]:

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -218,7 +220,7 @@ def test_a_job_that_flushes_where_there_is_no_thread_waits_for_nothing(monkeypat
 def test_of_two_forks_at_once_the_one_that_waits_in_vain_does_not_keep_the_other_from_letting_go(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tokentrail.producers.scribe.FORK_WAIT_S", 0.01)
+    monkeypatch.setattr("tokentrail.producers.scribe._PATIENCE_S", 0.01)
     scribe = Scribe()
     scribe._hold()
 
@@ -329,6 +331,36 @@ def test_at_the_end_of_a_process_jobs_are_waited_for_as_long_as_they_get_fewer(
     assert scribe.drain()
 
     assert done == list(range(100))
+
+
+def work_for(seconds: float) -> None:
+    """As an import does on an overloaded machine: it gets on, but nothing ends."""
+    end_s = time.thread_time() + seconds
+    while time.thread_time() < end_s:
+        pass
+
+
+WAYS_TO_WAIT: dict[str, Callable[[Scribe], object]] = {"the end of a process": Scribe.drain, "a fork": Scribe._hold}
+
+
+@pytest.mark.skipif(not hasattr(time, "pthread_getcpuclockid"), reason="a thread's work cannot be seen from outside")
+@pytest.mark.parametrize("way", WAYS_TO_WAIT)
+def test_a_job_that_takes_long_is_waited_for_while_it_gets_on(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tokentrail.producers.scribe._PATIENCE_S", 0.05)
+    scribe, going, done = Scribe(), threading.Event(), threading.Event()
+
+    def job() -> None:
+        going.set()
+        work_for(0.2)
+        done.set()
+
+    scribe.put(job)
+    assert going.wait(10)
+
+    WAYS_TO_WAIT[way](scribe)
+
+    assert done.is_set()
+    scribe._let_go()
 
 
 def test_at_the_end_of_a_process_a_job_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:

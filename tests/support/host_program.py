@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,14 @@ def run_host(body: str, environ: dict[str, str], folder: Path, timeout_s: float)
 
 
 def keep_figures(campaign: str, figures: dict[str, Any]) -> None:
-    """Print what a campaign found; keep it too, where DURABILITY_RESULTS names a file of results."""
+    """Print what a campaign found, and when; keep it too, where DURABILITY_RESULTS names a file of results."""
+    test = os.environ.get("PYTEST_CURRENT_TEST", "").removesuffix(" (call)")
+    conditions = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "load_average_at_its_end": [round(load, 1) for load in os.getloadavg()],
+        "command": f"python -m pytest -m soak '{test}'",
+    }
+    figures = {**figures, **conditions}
     print(campaign, json.dumps(figures))  # noqa: T201 - a soak's figures are read by people
     if name := os.environ.get("DURABILITY_RESULTS"):
         path = Path(name)

@@ -22,7 +22,7 @@ from tokentrail.producers.recorder import Recorder
 from tokentrail.producers.records import Record
 from tokentrail.producers.spool.adoption import Orphanage
 from tokentrail.producers.spool.bus import Spool, SpoolOptions
-from tokentrail.producers.spool.directory import Destination, take_directory
+from tokentrail.producers.spool.directory import Destination, make_directory, take_directory
 from tokentrail.producers.spool.writer import SpoolLimits
 from tokentrail.settings import Settings
 
@@ -204,6 +204,18 @@ def test_what_a_process_without_broker_left_is_for_any_broker(settings: Settings
     (orphan,) = here.adopt()
     assert orphan.segments.committed == 5
     orphan.leave()
+
+
+def test_a_process_that_starts_looks_only_at_directories_old_enough_to_hold_what_is_too_old(root: Path) -> None:
+    now_s, day_s = time.time(), 86_400
+    old = make_directory(root, Destination("topic"), clock=lambda: now_s - 9 * day_s)
+    young = make_directory(root, Destination("topic"), clock=lambda: now_s - day_s)
+    old.release()
+    young.release()
+
+    Orphanage(root, lambda _: True, max_age_s=7 * day_s, grace_s=0).tidy()
+
+    assert directories(root) == [young.path]
 
 
 def test_a_living_process_keeps_its_directory_and_a_killed_one_does_not(root: Path) -> None:
