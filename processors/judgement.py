@@ -22,19 +22,20 @@ def may_fire(  # noqa: PLR0913, PLR0917 - called for every rule of every second:
 
     `newest` is what this second adds to the window's extra.
     """
-    rule = plan.rule
+    if plan.coarse and second // plan.window.bucket_s == last_seen // plan.window.bucket_s:
+        return False
     calls = window.totals[plan.window.calls_at]
-    if calls < rule.min_calls or (plan.unlearnt_is_quiet and plan.name not in entity.baselines):
+    if calls < plan.rule.min_calls:
+        return False
+    baseline = entity.baselines.get(plan.name) if plan.unlearnt_is_quiet else None
+    if plan.unlearnt_is_quiet and baseline is None:
         return False
     if plan.value_of is not None:
-        if plan.floor >= 0 and plan.value_of(window.totals) <= plan.floor:
-            return False
-    elif plan.window.extra in _PLAIN:
-        if rule.min_calls <= 1 and (newest or 0) <= plan.floor:  # what came before has been judged
-            return False
-    elif plan.measure.quantile is None and calls <= plan.floor:
-        return False  # there cannot be more distinct values than calls
-    return not plan.coarse or second // plan.window.bucket_s != last_seen // plan.window.bucket_s
+        value = plan.value_of(window.totals)
+        return not (value <= plan.floor or (baseline is not None and value <= plan.factor * baseline.centre))
+    if plan.window.extra in _PLAIN:
+        return plan.rule.min_calls > 1 or (newest or 0) > plan.floor  # what came before has been judged
+    return plan.measure.quantile is not None or calls > plan.floor  # there are not more distinct values than calls
 
 
 def is_quiet_alone(plan: RulePlan, sums: Sequence[int], largest: int) -> bool:
@@ -45,7 +46,7 @@ def is_quiet_alone(plan: RulePlan, sums: Sequence[int], largest: int) -> bool:
     if sums[_CALLS_AT] < rule.min_calls or plan.unlearnt_is_quiet:
         return True
     if plan.value_of is not None:
-        return plan.floor >= 0 and plan.value_of(plan.window.pick(sums)) <= plan.floor
+        return plan.value_of(plan.window.pick(sums)) <= plan.floor
     if plan.window.extra == LARGEST:
         return largest <= plan.floor
     return plan.measure.quantile is None and sums[_CALLS_AT] <= plan.floor

@@ -1,7 +1,8 @@
 """Rule plans: rules made ready to judge the entities of one view, second by second."""
 
+import math
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 from tokentrail.processors.detection import follows_week, needs_baseline
 from tokentrail.processors.metrics import DERIVED, compile_sums, extras_of, is_amount, measure_of
@@ -50,6 +51,8 @@ class RulePlan:
         self.new_entity = isinstance(condition, NewEntity)
         self.floor = _floor(rule)
         """No value at or below this can be anomalous."""
+        self.factor = condition.factor if isinstance(condition, RatioToBaseline) else -math.inf
+        """Nor one at or below this times the centre of its baseline: what is usual is never below that."""
         self.unlearnt_is_quiet = isinstance(condition, RatioToBaseline | ZScore | Seasonal)
         """Nothing can be anomalous before there is a baseline."""
         self.coarse = self.measure.quantile is not None or self.window.bucket_s >= COARSE_S
@@ -114,17 +117,20 @@ def plan_views(rules: Sequence[Rule]) -> dict[str, ViewPlan]:
 
 
 def _floor(rule: Rule) -> float:
-    condition: Any = rule.condition
-    match condition:
-        case Threshold():
-            return max(condition.above, _below(rule.min_value))
-        case RatioToBaseline() | Seasonal():
-            return max(condition.factor * rule.baseline_floor, _below(rule.min_value))
-        case BurnRate():
-            return max(condition.allowed * condition.factor, _below(rule.min_value))
-    return -1.0
+    enough = _below(rule.min_value)
+    match rule.condition:
+        case Threshold(above=above):
+            return max(above, enough)
+        case RatioToBaseline(factor=factor) | Seasonal(factor=factor):
+            return max(factor * rule.baseline_floor, enough)
+        case BurnRate(allowed=allowed, factor=factor):
+            return max(allowed * factor, enough)
+        case ZScore(direction="above"):
+            return enough
+        case _:
+            return -math.inf
 
 
 def _below(value: float) -> float:
     """Return the largest number that does not reach a minimum."""
-    return -1.0 if value <= 0 else value * (1 - 1e-12)
+    return -math.inf if value <= 0 else value * (1 - 1e-12)

@@ -17,6 +17,8 @@ BUCKET_S: Final = 5
 MAX_BUCKETS: Final = 60
 """Resolution: a window covers N seconds and the bucket that is being filled; long windows have longer buckets, so that
 a window never holds many more of them."""
+MAX_COUNTED_BUCKETS: Final = 20
+"""Quantiles are read once a bucket, and reading one costs more than all else that a second costs."""
 _PAIR: Final = 2
 OBSERVED: Final = (*SUMS, *DERIVED)
 """The sums of one observed second, in order: what rows carry, and what `watch` adds to them."""
@@ -34,12 +36,14 @@ class WindowPlan:
     def __init__(self, metric: Metric, width_s: int, *, learned: bool = False, sparse: bool = False) -> None:
         names = sums_of(metric)
         self.width_s = width_s
-        self.bucket_s = max(BUCKET_S, -(-width_s // (MAX_BUCKETS * BUCKET_S)) * BUCKET_S)
         self.names = names
+        self.pair = len(names) == _PAIR
         self.calls_at = len(names) - 1
         self.extra = measure_of(metric).extra
         self.counted = measure_of(metric).quantile is not None
         """Its extras are sketches, whose counts are added up as they come and taken off as they go."""
+        most = MAX_COUNTED_BUCKETS if self.counted else MAX_BUCKETS
+        self.bucket_s = max(BUCKET_S, -(-width_s // (most * BUCKET_S)) * BUCKET_S)
         self.learned = learned
         """Whether anybody learns from its tumbling windows."""
         self.sparse = sparse
@@ -73,14 +77,24 @@ class Window(msgspec.Struct, array_like=True, gc=False):
         start = second - second % plan.bucket_s
         if buckets and buckets[-1][0] == start:
             bucket = buckets[-1]
-            _accumulate(bucket[1], sums)
+            kept = bucket[1]
+            if plan.pair:
+                kept[0] += sums[0]
+                kept[1] += sums[1]
+            else:
+                _accumulate(kept, sums)
             if extra is not None:
                 _gather(plan.extra, bucket[2], extra)
         else:
             if buckets and buckets[0][0] < start - plan.width_s:
                 self.slide(plan, second)
             buckets.append([start, list(sums), [] if extra is None else [extra]])
-        _accumulate(self.totals, sums)
+        totals = self.totals
+        if plan.pair:  # as most are: half the time of the loop
+            totals[0] += sums[0]
+            totals[1] += sums[1]
+        else:
+            _accumulate(totals, sums)
         if plan.counted and extra is not None:
             _count(self.counts, extra, 1)
         return self._tumble(plan, second, sums, extra) if plan.learned else None
@@ -170,9 +184,5 @@ def _count(counts: dict[int, int], sketch: Sketch, sign: int) -> None:
 
 
 def _accumulate(totals: list[int], sums: Sequence[int]) -> None:
-    if len(totals) == _PAIR:  # as most have: half the time of the loop
-        totals[0] += sums[0]
-        totals[1] += sums[1]
-        return
     for index, value in enumerate(sums):
         totals[index] += value
