@@ -11,6 +11,7 @@ from tokentrail.processors.judgement import hold_against, is_quiet_alone, may_fi
 from tokentrail.processors.known_values import KnownValues
 from tokentrail.processors.lifecycle import AlertTrack
 from tokentrail.processors.metrics import DERIVED
+from tokentrail.processors.next_change import next_change
 from tokentrail.processors.producer_links import ProducerState
 from tokentrail.processors.rule_plans import RulePlan, ViewPlan
 from tokentrail.processors.seasons import HOUR_S, WEEK_S
@@ -30,10 +31,7 @@ class Observer:
 
     def __init__(self, plan: ViewPlan) -> None:
         self.plan = plan
-
-    def is_active(self, entity: Entity) -> bool:
-        """Whether an alert of it is open or pending, so that it wants every tick."""
-        return bool(entity.tracks)
+        self._plans = {rule.name: rule for rule in plan.rules}
 
     def can_wait(self, seen: Second) -> bool:
         """Whether a second that is an entity's first says nothing before there is another one."""
@@ -46,6 +44,9 @@ class Observer:
     def due(self, entity: Entity) -> int | None:
         """Return the next second at which time alone may change something; None if there is none."""
         due = entity.producer.due() if entity.producer is not None else None
+        for name, track in entity.tracks.items():
+            change = next_change(self._plans.get(name), entity, track)
+            due = change if due is None else min(due, change)
         for plan in self.plan.absences:
             if plan.absence is not None and plan.name not in entity.tracks:
                 missed = _missed(plan, plan.absence.after_s, entity)

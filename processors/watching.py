@@ -36,7 +36,7 @@ class WatchMark(msgspec.Struct, array_like=True, kw_only=True):
     clock: int
     """The last tick evaluated."""
     active: list[EntityKey] = msgspec.field(default_factory=list)
-    """Entities that want every tick."""
+    """Entities with an alert that is open or pending."""
     begun: int = 0
     """The first second that was seen at all."""
     timers: list[tuple[int, EntityKey]] = msgspec.field(default_factory=list)
@@ -71,6 +71,8 @@ class PartitionWatch:
         """Judge by other rules from the next tick on; what entities remember stays, alerts of rules that go end."""
         plans = plan_views(rules)
         self._observers = {name: Observer(plan) for name, plan in plans.items()}
+        for key in sorted(self._active) if self._clock is not None else ():
+            self._set_timer(key, (self._clock or 0) + 1)
 
     @property
     def mark(self) -> WatchMark | None:
@@ -121,7 +123,7 @@ class PartitionWatch:
             heapq.heappush(self._expiries, (idle_since + observer.plan.retention_s + 1, key))
 
     def _ticks(self, through: int) -> Iterator[int]:
-        """Seconds to evaluate: those with calls, those with a timer, and each one while an alert is active."""
+        """Seconds to evaluate: those with calls, and those with a timer."""
         waiting = sorted(second for second in self._pending if second <= through)
         for second in waiting:
             yield from self._quiet_ticks(second - 1)
@@ -129,25 +131,20 @@ class PartitionWatch:
         yield from self._quiet_ticks(through)
 
     def _quiet_ticks(self, through: int) -> Iterator[int]:
-        while self._clock is not None and self._clock < through:
-            if self._active:
-                yield self._clock + 1
-            elif self._timers and self._timers[0][0] <= through:
-                yield max(self._clock + 1, self._timers[0][0])
-            else:
-                return
+        while self._clock is not None and self._timers and self._timers[0][0] <= through:
+            yield max(self._clock + 1, self._timers[0][0])
 
     def _evaluate(self, second: int, by_source: _BySource | None) -> list[Alert]:
         if self._begun is None:
             self._begun = second
         seen = _merge(by_source) if by_source else {}
         timed = self._pop_timers(second)
-        quiet = [key for key in (*self._active, *timed) if key not in seen] if self._active or timed else ()
         told: list[Alert] = []
         for key, observed in seen.items():
             self._observe(key, second, observed, told)
-        for key in dict.fromkeys(quiet):
-            self._observe(key, second, None, told)
+        for key in timed:
+            if key not in seen:
+                self._observe(key, second, None, told)
         if len(told) > 1:
             told.sort(key=_by_entity)
         return told
@@ -183,7 +180,7 @@ class PartitionWatch:
             self._active.add(key)
         elif self._active:
             self._active.discard(key)
-        if plan.timed:
+        if plan.timed or entity.tracks or key in self._due:
             self._set_timer(key, observer.due(entity))
 
     def _recall(self, key: EntityKey, second: int, glimpse: Glimpse, told: list[Alert]) -> Entity | None:
