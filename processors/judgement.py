@@ -7,7 +7,7 @@ from tokentrail.processors.detection import Verdict, judge, judge_absence
 from tokentrail.processors.entities import Entity
 from tokentrail.processors.extras import read_extra
 from tokentrail.processors.rule_plans import RulePlan
-from tokentrail.processors.windows import GROWTH, LARGEST, Window
+from tokentrail.processors.windows import GROWTH, LARGEST, Window, WindowPlan
 from tokentrail.schemas.slices import SUMS
 
 _PLAIN: Final = frozenset((LARGEST, GROWTH))
@@ -65,15 +65,21 @@ def hold_against(  # noqa: PLR0913, PLR0917 - what one judgement is about
     value = measure(plan, window.totals, extra)
     long_value = None
     if plan.long_window is not None:
-        long = entity.windows[plan.long_window.key]
-        long.slide(plan.long_window, second)
-        long_value = measure(plan, long.totals, long.merged_extra(plan.long_window) if plan.long_window.extra else None)
+        long_value = _measure_long(plan, plan.long_window, entity, second)
     known_since = entity.known_since
     if plan.new_entity and known_since - begun < rule.learning_s:
         known_since = -1
     calls = window.totals[plan.window.calls_at]
     month = entity.months.get(plan.name)
     return judge(rule, value, calls, second, baseline, known_since, long_value, month, name)
+
+
+def _measure_long(plan: RulePlan, of: WindowPlan, entity: Entity, second: int) -> float:
+    long = entity.windows.get(of.key)
+    if long is None:
+        return 0.0  # the rule is new, and no call has come since
+    long.slide(of, second)
+    return measure(plan, long.totals, long.merged_extra(of) if of.extra else None)
 
 
 def measure(plan: RulePlan, sums: Sequence[int], extra: Any) -> float:

@@ -70,6 +70,8 @@ class Observer:
         for plan in self.plan.rules:
             window = windows.get(plan.window.key)
             if window is None:
+                if plan.name in tracks:  # of an earlier version, which looked at another window
+                    told.extend(end_orphans(entity, second, frozenset(tracks) - {plan.name}))
                 continue
             if plan.name not in tracks:
                 if plan.absence is not None:

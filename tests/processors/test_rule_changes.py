@@ -11,7 +11,7 @@ from tokentrail.processors.entities import Entity
 from tokentrail.processors.rule_reload import RuleFileWatch
 from tokentrail.processors.watching import EntityKey, PartitionWatch
 from tokentrail.schemas.alerts import Alert, AlertState
-from tokentrail.schemas.rules import Threshold
+from tokentrail.schemas.rules import BurnRate, Threshold
 from tokentrail.schemas.slices import Slice
 
 RULE = many_calls()
@@ -92,3 +92,20 @@ def test_an_alert_resolves_by_the_passing_of_time_alone() -> None:
     _, watch, firing = _opened()
     (resolved,) = _live(watch, range(1003, 1100), 0)
     assert (resolved.alert_id, resolved.state) == (firing.alert_id, AlertState.RESOLVED)
+
+
+def test_a_new_rule_with_a_second_window_does_not_stumble_over_entities_that_have_none_yet() -> None:
+    _, watch, firing = _opened()
+    burning = many_calls(name="burning", condition=BurnRate(allowed=1, factor=2, long_window_s=600))
+    watch.follow([RULE, burning])
+    (resolved,) = _live(watch, range(1003, 1100), 0)
+    assert (resolved.alert_id, resolved.state) == (firing.alert_id, AlertState.RESOLVED)
+
+
+def test_an_alert_whose_rule_looks_at_another_window_now_ends_although_no_call_comes() -> None:
+    _, watch, firing = _opened()
+    watch.follow([many_calls(window_s=300)])
+    (resolved,) = _live(watch, range(1003, 1010), 0)
+    assert (resolved.alert_id, resolved.state, resolved.revision) == (firing.alert_id, AlertState.RESOLVED, 2)
+    assert watch.mark is not None
+    assert watch.mark.active == []
