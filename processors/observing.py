@@ -69,11 +69,9 @@ class Observer:
         tracks, windows = entity.tracks, entity.windows
         for plan in self.plan.rules:
             window = windows.get(plan.window.key)
-            if window is None:
-                if plan.name in tracks:  # of an earlier version, which looked at another window
-                    told.extend(end_orphans(entity, second, frozenset(tracks) - {plan.name}))
-                continue
             if plan.name not in tracks:
+                if window is None:
+                    continue
                 if plan.absence is not None:
                     if seen is not None:
                         continue
@@ -85,8 +83,11 @@ class Observer:
         return told
 
     def _judge(  # noqa: PLR0913, PLR0917 - what one judgement is about
-        self, plan: RulePlan, entity: Entity, name: str, second: int, window: Window, begun: int
+        self, plan: RulePlan, entity: Entity, name: str, second: int, window: Window | None, begun: int
     ) -> Iterator[Alert]:
+        if window is None:  # an earlier version of the rule opened it, which looked at another window
+            yield from end_orphans(entity, second, frozenset(entity.tracks) - {plan.name})
+            return
         window.slide(plan.window, second)
         track = entity.tracks.get(plan.name) or AlertTrack(rule_version=plan.version)
         if track.rule_version != plan.version:

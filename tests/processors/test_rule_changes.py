@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 from made_rows import USERS, many_calls, row
 
-from tokentrail.processors.entities import Entity
 from tokentrail.processors.rule_reload import RuleFileWatch
 from tokentrail.processors.watching import EntityKey, PartitionWatch
 from tokentrail.schemas.alerts import Alert, AlertState
@@ -33,8 +33,8 @@ def _live(watch: PartitionWatch, seconds: range, calls: int) -> Iterator[Alert]:
         yield from watch.advance()
 
 
-def _opened() -> tuple[dict[EntityKey, Entity], PartitionWatch, Alert]:
-    entities: dict[EntityKey, Entity] = {}
+def _opened() -> tuple[dict[EntityKey, Any], PartitionWatch, Alert]:
+    entities: dict[EntityKey, Any] = {}
     watch = PartitionWatch([RULE], entities)
     (firing,) = _live(watch, range(1000, 1003), 5)
     assert firing.state is AlertState.FIRING
