@@ -18,7 +18,6 @@ SHARE_OF_CENTRE: Final = 0.05
 """Nobody is steadier than this: a spread below it says that there are few samples, not that there is no noise."""
 SEASONAL_SPREAD: Final = 0.4
 """Around a level of the week, more than this of it is not noise: the last windows were of other hours."""
-_STALE: Final = -1.0
 _MAD_TO_SIGMA: Final = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation."""
 _Q75_SIGMAS: Final = 0.6745
@@ -45,8 +44,10 @@ class Baseline(msgspec.Struct, array_like=True, kw_only=True):
     samples: bytes = b""
     """Codes of the last windows, oldest first: `tokentrail.processors.number_codes`."""
     centre: float = 0.0
-    """Below 0: to be computed from the samples when somebody asks; nobody does as long as an entity is quiet."""
+    """0 until somebody asks for what is usual; nobody does as long as an entity is quiet."""
     spread: float = 0.0
+    is_summed_up: bool = False
+    """Whether centre and spread are those of the samples."""
     frozen: int = 0
     """How many windows in a row were kept out because the alert was firing."""
     frozen_since: int = -1
@@ -69,7 +70,7 @@ class Baseline(msgspec.Struct, array_like=True, kw_only=True):
             self.frozen = 0
             self.frozen_since = -1
         self.samples = (self.samples + encode_number(sample))[-2 * MAX_SAMPLES :]
-        self.centre = _STALE
+        self.centre, self.is_summed_up = 0.0, False
 
     def usual(self, second: int, learning_s: int, *, seasonal: bool) -> Usual | None:
         """Return what is usual now, or None while too little is known. O(1) but for the first time after a window.
@@ -116,8 +117,9 @@ class Baseline(msgspec.Struct, array_like=True, kw_only=True):
         """Whether enough is known to judge by; centre and spread are then up to date."""
         if len(self.samples) < 2 * MIN_SAMPLES or second - self.since < learning_s:
             return False
-        if self.centre < 0:
+        if not self.is_summed_up:
             self.centre, self.spread = summarize_samples(self.samples)
+            self.is_summed_up = True
         return True
 
     def _spread_around(self, level: float) -> float:
