@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 
 FETCH_RECORDS: Final = 5_000
 FETCH_BYTES: Final = 4 * 1_048_576
+CHANGELOG_BATCH_BYTES: Final = 262_144
+"""Of aiokafka's own 16 KiB, a changelog of thousands of entities would be hundreds of batches, one after the other."""
 
 
 class _FetchedBatch:
@@ -125,6 +127,7 @@ class BatchingApp(faust.App):
             producer_max_request_size=4_000_000,
             producer_compression_type="lz4",
             producer_linger_ms=5,
+            producer_max_batch_size=CHANGELOG_BATCH_BYTES,
             stream_buffer_maxsize=16,  # counts batches here, not records
             stream_wait_empty=False,  # what is not acknowledged is read again; waiting for it would hang the stop
             topic_allow_declare=False,  # topics come from `tokentrail topics`, none by accident
