@@ -42,8 +42,8 @@ PEERS: Final = (
     # The newest of each on 2026-11: pinned, so that the figures of two runs compare.
     Peer("quix", ("quixstreams==3.28.1", "msgspec>=0.20"), "quixstreams"),
     Peer("bytewax", ("bytewax[kafka]==0.21.1", "msgspec>=0.20"), "bytewax"),
-    # The same release that tokentrail itself is built on; setuptools because it imports pkg_resources.
-    Peer("faust", ("faust-streaming==0.15.3", "setuptools<82", "msgspec>=0.20"), "faust"),
+    # What tokentrail itself is built on; setuptools for its pkg_resources, cramjam for records in zstd.
+    Peer("faust", ("faust-streaming==0.15.3", "cramjam>=2.8", "setuptools<82", "msgspec>=0.20"), "faust"),
 )
 
 
