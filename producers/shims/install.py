@@ -13,6 +13,7 @@ from tokentrail.producers.process_end import flush_before_os_exit
 from tokentrail.producers.providers import provider_of
 from tokentrail.producers.shims.aiohttp_shim import patch_aiohttp
 from tokentrail.producers.shims.httpx_shim import patch_httpx
+from tokentrail.producers.shims.import_hook import ImportHook
 from tokentrail.producers.shims.urllib3_shim import patch_urllib3
 from tokentrail.producers.trail import default_scribe, name_service
 
@@ -44,7 +45,7 @@ class Installation:
         self._relays: dict[str, str] = {}
         self._known: dict[tuple[str, int | None], Capture | None] = {}
         self._libraries: tuple[str, ...] = ()
-        self._hooked: set[str] = set()
+        self._hook = ImportHook(self._on_import)
         self._patches: dict[str, list[Patch]] = {}
         self._undo_exit: Callable[[], None] | None = None
 
@@ -67,8 +68,8 @@ class Installation:
             for name in libraries:
                 if name in sys.modules:
                     self._patch(sys.modules[name])
-                elif name not in self._hooked:
-                    self._hook(name)
+                else:
+                    self._hook.watch(name)
 
     def end(self) -> None:
         """Record nothing any more, and put the libraries' own methods back."""
@@ -88,12 +89,6 @@ class Installation:
         if len(known) < _KNOWN_ADDRESSES:
             known[address] = found
         return found
-
-    def _hook(self, name: str) -> None:
-        import wrapt
-
-        self._hooked.add(name)
-        wrapt.register_post_import_hook(self._on_import, name)
 
     def _on_import(self, module: Any) -> None:
         with self._lock:
@@ -141,8 +136,6 @@ def install(  # noqa: PLR0913 - keywords only
     unknown = [name for name in libraries if name not in _PATCHES]
     if unknown:
         raise SettingsError(f"libraries names {unknown[0]!r}; there are {', '.join(_PATCHES)}.")
-    import wrapt  # noqa: F401 - before the scribe begins to import: two threads at it take longer than one by one
-
     made = capture(
         service=service, environment=environment, relays=relays, content=content, recorder=recorder, **labels
     )
