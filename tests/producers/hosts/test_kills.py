@@ -17,6 +17,7 @@ from host_program import HEAD, host_environ, keep_figures
 from spool_log import read_whole_chains
 
 COMMITTED_WITHIN_MS = 10.0
+NEVER_AFTER_MS = 1_000.0
 BEAT_S = 0.003
 """As often as the scribe commits."""
 KILLED = """
@@ -61,7 +62,7 @@ while True:
 
 NURSERY = """
 import os, sys
-import requests, wrapt
+import requests
 import tokentrail.producers.redaction.policy, tokentrail.producers.rehearsal, tokentrail.producers.shims.install
 import tokentrail.producers.spool.bus, tokentrail.producers.wire.openai_chat
 for line in sys.stdin:
@@ -216,11 +217,14 @@ def test_kill_9_five_hundred_times(nursery: Nursery) -> None:
 
 
 def assert_no_later_than_a_bare_thread(figures: dict[str, float]) -> None:
-    """Hold a campaign to the 10 ms, but for what the machine, or the host's other threads, withhold from any thread."""
-    bare = figures["bare_thread_after_10_ms"]
-    assert figures["missing_after_10_ms"] <= bare + figures["kills"] / 100, figures
-    # Threads are not held up all at once: one in ten times it may be this one alone. Where none ever is, none may be.
-    assert figures["missing_after_10_ms_without_stalls"] <= bare / 10, figures
+    """Hold a campaign to the 10 ms, but for what the machine, or the host's other threads, withhold from any thread.
+
+    Threads are not held up all at once. Allowed are one kill in a hundred, or one in ten of those that find the bare
+    thread late, at which it was this one alone. However it was held up, nothing may be missing after a second.
+    """
+    allowed = max(figures["kills"] / 100, figures["bare_thread_after_10_ms"] / 10)
+    assert figures["missing_after_10_ms_without_stalls"] <= allowed, figures
+    assert figures["oldest_missing_ms_max"] < NEVER_AFTER_MS, figures
 
 
 def summary(kills: list[Kill]) -> dict[str, float]:
