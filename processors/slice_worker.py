@@ -13,7 +13,7 @@ import msgspec
 from faust.types import StreamT
 
 from tokentrail.processors.call_cost import CostMeter
-from tokentrail.processors.frames import pack_frames
+from tokentrail.processors.frames import encode_frames, pack_frames
 from tokentrail.processors.price_sources import open_price_book
 from tokentrail.processors.pulse_writer import PulseWriter
 from tokentrail.processors.record_batches import BatchingApp, Continuity, OrderedAcks
@@ -24,7 +24,6 @@ from tokentrail.processors.worker_process import run_until_stopped
 from tokentrail.readiness import report_ready, report_state
 from tokentrail.schemas import topics
 from tokentrail.schemas.dead_letters import describe_rejection
-from tokentrail.schemas.slices import encode_frame
 from tokentrail.settings import Settings, current_settings
 
 if TYPE_CHECKING:
@@ -108,8 +107,9 @@ class SliceWorker:
         sources = await self._count_partitions(self._calls)
         destinations = await self._count_partitions(self._slices)
         sends: list[Awaitable[Any]] = [
-            await producer.send(self._slices, None, encode_frame(frame), destination, None, None)
+            await producer.send(self._slices, None, record, destination, None, None)
             for destination, frame in pack_frames(closed, plan.frame_views, sources, destinations)
+            for record in encode_frames(frame)
         ]
         return asyncio.gather(*sends)
 

@@ -17,6 +17,7 @@ from faust.types import TP, StreamT
 
 from tokentrail.processors.alert_log import read_alerts
 from tokentrail.processors.entity_store import EntityStore
+from tokentrail.processors.frames import newest_second
 from tokentrail.processors.record_batches import BatchingApp, Continuity, OrderedAcks
 from tokentrail.processors.rule_reload import RuleFileWatch
 from tokentrail.processors.watching import PartitionWatch
@@ -125,9 +126,9 @@ class WatchWorker:
                 continue
             watch.apply(
                 frame.source_partition, frame.source_partitions, frame.closed_through, frame.views, frame.rows,
-                frame.slices,
+                frame.slices, frame.opened,
             )  # fmt: skip
-            newest = frame.closed_through if newest is None else max(newest, frame.closed_through)
+            newest = newest_second(frame) if newest is None else max(newest, newest_second(frame))
         self._frames += len(payloads)
         return newest
 

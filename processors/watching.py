@@ -37,8 +37,8 @@ class WatchMark(msgspec.Struct, array_like=True, kw_only=True):
     """The last tick evaluated."""
     active: list[EntityKey] = msgspec.field(default_factory=list)
     """Entities with an alert that is open or pending."""
-    begun: int = 0
-    """The first second that was seen at all."""
+    begun: int = -1
+    """The first second in which anything was seen, by whichever partition; -1: not known yet."""
     timers: list[tuple[int, EntityKey]] = msgspec.field(default_factory=list)
     """Seconds at which entities want a tick, whatever comes."""
 
@@ -55,7 +55,8 @@ class PartitionWatch:
     ) -> None:
         self._entities = entities
         self._clock = mark.clock if mark else None
-        self._begun = mark.begun if mark else None
+        self._begun = mark.begun if mark else -1
+        self._opened: int | None = None
         self._active: set[EntityKey] = set(mark.active) if mark else set()
         self._timers: list[tuple[int, EntityKey]] = sorted(mark.timers) if mark else []
         self._due: dict[EntityKey, int] = {key: due for due, key in self._timers}
@@ -80,7 +81,7 @@ class PartitionWatch:
         if self._clock is None:
             return None
         timers = sorted((due, key) for key, due in self._due.items())
-        return WatchMark(clock=self._clock, active=sorted(self._active), begun=self._begun or 0, timers=timers)
+        return WatchMark(clock=self._clock, active=sorted(self._active), begun=self._begun, timers=timers)
 
     @property
     def clock(self) -> int | None:
@@ -89,9 +90,14 @@ class PartitionWatch:
 
     def apply(  # noqa: PLR0913, PLR0917 - the parts of a frame
         self, source: int, sources: int, closed_through: int, views: Sequence[FrameView], rows: Sequence[Row],
-        slices: Sequence[Slice],
+        slices: Sequence[Slice], opened: int = -1,
     ) -> None:  # fmt: skip
-        """Take in what a source partition closed. Ticks are evaluated by `advance`."""
+        """Take in what a source partition closed. Ticks are evaluated by `advance`.
+
+        `opened`: the first of these seconds in which it had anything at all, here or for other destinations; -1: none.
+        """
+        if self._begun < 0:
+            self._note_opened(slices[0].second if slices and opened < 0 else opened)
         self._sources = max(self._sources, sources)
         after = self._closed.get(source, self._clock)
         second, pieces = -1, {}
@@ -110,6 +116,8 @@ class PartitionWatch:
         if not self._sources or len(self._closed) < self._sources:
             return
         through = min(self._closed.values())
+        if self._begun < 0 and self._opened is not None and self._opened <= through:
+            self._begun = self._opened
         for second in self._ticks(through):
             yield from self._evaluate(second, self._pending.pop(second, None))
             self._clock = second
@@ -121,6 +129,10 @@ class PartitionWatch:
         observer = self._observers.get(key[0])
         if observer is not None:
             heapq.heappush(self._expiries, (idle_since + observer.plan.retention_s + 1, key))
+
+    def _note_opened(self, second: int) -> None:
+        if second >= 0 and (self._opened is None or second < self._opened):
+            self._opened = second
 
     def _ticks(self, through: int) -> Iterator[int]:
         """Seconds to evaluate: those with calls, and those with a timer."""
@@ -135,8 +147,6 @@ class PartitionWatch:
             yield max(self._clock + 1, self._timers[0][0])
 
     def _evaluate(self, second: int, by_source: _BySource | None) -> list[Alert]:
-        if self._begun is None:
-            self._begun = second
         seen = _merge(by_source) if by_source else {}
         timed = self._pop_timers(second)
         told: list[Alert] = []
@@ -174,7 +184,7 @@ class PartitionWatch:
                 self.dirty.add(key)
                 return
             entity = self._entities[key] = Entity()
-        told.extend(observer.observe(entity, key[1], second, seen, self._begun or 0))
+        told.extend(observer.observe(entity, key[1], second, seen, self._begun))
         self.dirty.add(key)
         if entity.tracks:
             self._active.add(key)
@@ -190,7 +200,7 @@ class PartitionWatch:
             return None
         entity = self._entities[key] = Entity()
         # Nothing is told of it, unless the rules are others since.
-        told.extend(observer.observe(entity, key[1], glimpse.second, glimpse.seen, self._begun or 0))
+        told.extend(observer.observe(entity, key[1], glimpse.second, glimpse.seen, self._begun))
         return entity
 
     def _leave(self, key: EntityKey, second: int, entity: Remembered | None, told: list[Alert]) -> None:

@@ -62,6 +62,8 @@ class SliceFrame(msgspec.Struct, array_like=True, frozen=True):
     views: tuple[FrameView, ...]
     rows: tuple[Row, ...]
     slices: tuple[Slice, ...]
+    opened: int = -1
+    """The first of these seconds in which the source had anything, for whichever destination; -1: it had nothing."""
 
 
 encode_frame = msgspec.msgpack.Encoder().encode

@@ -137,3 +137,25 @@ def test_evidence_of_errors_are_failed_calls(metric: str) -> None:
     watched = Watched(many_calls(metric=metric, condition=Threshold(above=0.5)))
     (alert,) = watched.see(0, row("largest", 500, "failed", calls=2, errors=2))
     assert alert.evidence == ["failed"]
+
+
+def test_who_is_new_does_not_depend_on_which_partition_owns_it_or_on_a_restart() -> None:
+    rule = many_calls(condition=NewEntity(), learning_s=900)
+    watch = PartitionWatch([rule], {})
+    watch.apply(0, 1, BEGIN + 10, USERS, [], [], opened=BEGIN)
+    assert list(watch.advance()) == []
+    assert watch.mark is not None
+    for owner in (watch, PartitionWatch([rule], {}, watch.mark)):
+        owner.apply(0, 1, BEGIN + 900, USERS, [row(calls=1)], [Slice(BEGIN + 900, 0, "eve", 0)], opened=BEGIN + 20)
+        (alert,) = owner.advance()
+        assert alert.entity == "eve"
+
+
+def test_detection_that_was_restarted_before_anybody_came_still_learns() -> None:
+    rule = many_calls(condition=NewEntity(), learning_s=900)
+    watch = PartitionWatch([rule], {})
+    watch.apply(0, 1, BEGIN, USERS, [], [])
+    assert list(watch.advance()) == []
+    again = PartitionWatch([rule], {}, watch.mark)
+    again.apply(0, 1, BEGIN + 900, USERS, [row(calls=1)], [Slice(BEGIN + 900, 0, "eve", 0)])
+    assert list(again.advance()) == []
