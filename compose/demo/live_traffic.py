@@ -1,5 +1,6 @@
 """Live traffic: makes the planned calls with the official `openai` SDK, each through `tokentrail.httpx_client()`."""
 
+import itertools
 import threading
 import time
 from collections import Counter
@@ -59,6 +60,8 @@ class LiveTraffic:
             for team in TEAMS
         }
         self._lock = threading.Lock()
+        self._orders = itertools.count(1)
+        """Nobody asks the same twice: that would be a finding of its own."""
         self._count: Counter[str] = Counter()
         self._left: Counter[str] = Counter()
         self._started: dict[str, datetime] = {}
@@ -111,7 +114,7 @@ class LiveTraffic:
         completions = self._clients[who.team.department].chat.completions
         prompt: openai.types.chat.ChatCompletionUserMessageParam = {
             "role": "user",
-            "content": write_prompt(call.input_tokens),
+            "content": write_prompt(call.input_tokens, next(self._orders)),
         }
         source = "internal" if who.user_id is None else "web"
         with context(user_id=who.user_id, feature=who.feature, request_source=source):

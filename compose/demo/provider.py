@@ -70,10 +70,11 @@ def count_tokens(text: str) -> int:
     return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
-def write_prompt(tokens: int) -> str:
-    """Return a text that counts as exactly `tokens`."""
+def write_prompt(tokens: int, order: int = 1) -> str:
+    """Return a text that counts as exactly `tokens`; another order gives another text, if there is room to name it."""
     filler = "Please answer the question about this customer's last order. "
-    return (filler * (tokens * CHARACTERS_PER_TOKEN // len(filler) + 1))[: tokens * CHARACTERS_PER_TOKEN]
+    text = f"#{order} " + filler * (tokens * CHARACTERS_PER_TOKEN // len(filler) + 1)
+    return text[: tokens * CHARACTERS_PER_TOKEN]
 
 
 def build_app() -> web.Application:

@@ -23,6 +23,8 @@ def sdk(provider: TestClient) -> openai.AsyncOpenAI:  # type: ignore[type-arg]
 def test_a_prompt_counts_as_what_it_was_written_for(tokens: int) -> None:
     assert count_tokens(write_prompt(tokens)) == tokens
 
+    assert tokens < 3 or write_prompt(tokens, 7) != write_prompt(tokens, 8)
+
 
 async def test_a_plain_completion_has_exactly_the_usage_asked_for(provider: TestClient) -> None:  # type: ignore[type-arg]
     answer = await sdk(provider).chat.completions.create(
