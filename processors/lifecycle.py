@@ -10,7 +10,9 @@ from tokentrail.schemas.alerts import Alert, AlertState
 from tokentrail.schemas.rules import Rule
 
 WORSE_BY: Final = 1.5
-"""An open alert is told of again when its value has grown by this factor since it was last told of."""
+"""An open alert is told of again when its value has grown by this factor since it was last told of.
+
+Where it fires below its threshold, when the value has shrunk by it."""
 
 
 class AlertTrack(msgspec.Struct, array_like=True, kw_only=True):
@@ -58,11 +60,16 @@ class AlertTrack(msgspec.Struct, array_like=True, kw_only=True):
     def _step_firing(self, rule: Rule, second: int, verdict: Verdict) -> AlertState | None:
         if verdict.anomalous:
             self.clear_since = -1
-            told_value = self.told.value if self.told else 0.0
-            return AlertState.UPDATED if verdict.value >= told_value * WORSE_BY else None
+            return AlertState.UPDATED if self._is_worse(verdict) else None
         if self.clear_since < 0:
             self.clear_since = second
         return AlertState.RESOLVED if second - self.clear_since >= rule.keep_firing_for_s else None
+
+    def _is_worse(self, verdict: Verdict) -> bool:
+        value, told = verdict.value, self.told.value if self.told else 0.0
+        if value < verdict.threshold:
+            return value < told and value * WORSE_BY <= told
+        return value > told and value >= told * WORSE_BY
 
     def reset(self) -> None:
         """Back to quiet, after a resolved alert has been told."""

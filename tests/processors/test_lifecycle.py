@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from made_rows import many_calls
@@ -89,3 +90,24 @@ def test_the_id_is_a_function_of_what_makes_the_alert() -> None:
     others = [("rule2", "v1", "user_id", "ann", 100), ("rule", "v2", "user_id", "ann", 100)]
     others += [("rule", "v1", "user_id", "bob", 100), ("rule", "v1", "user_id", "ann", 101)]
     assert first not in {identify_alert(*other) for other in others}
+
+
+@pytest.mark.parametrize(
+    ("threshold", "values", "told"),
+    [
+        (10.0, [0.0, 0.0, 0.0], [(0, AlertState.FIRING)]),
+        (10.0, [8.0, 9.0, 6.0, 5.0, 9.9], [(0, AlertState.FIRING), (3, AlertState.UPDATED)]),
+        (-1.0, [0.0, 0.0, 1.0], [(0, AlertState.FIRING), (2, AlertState.UPDATED)]),
+    ],
+)
+def test_worse_is_lower_where_it_fires_below_and_nothing_is_no_worse_than_nothing(
+    threshold: float, values: list[float], told: list[tuple[int, AlertState]]
+) -> None:
+    track = AlertTrack()
+    found = []
+    for second, value in enumerate(values):
+        change = track.step(_rule(), second, Verdict(anomalous=True, value=value, baseline=None, threshold=threshold))
+        if change is not None:
+            track.told = _alert(track.revision + 1, value)
+            found.append((second, change))
+    assert found == told
