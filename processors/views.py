@@ -1,5 +1,6 @@
 """Views: which calls are looked at together: those that pass a filter, grouped by some fields."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Final
@@ -12,6 +13,7 @@ from tokentrail.schemas.rules import FilterField, Rule
 
 SEPARATOR: Final = "\x1f"
 """Between the values of a combined entity; no label contains it by accident."""
+_SIGNS: Final = re.compile(r'[|&="\x1f]')
 _Filters = tuple[tuple[str, tuple[str, ...]], ...]
 
 KeyOf = Callable[[CallCompleted], str | None]
@@ -28,8 +30,8 @@ class View(msgspec.Struct, frozen=True, order=True):
     @property
     def filter_text(self) -> str:
         """The filter as people write it: `service=checkout|pay&status!=SUCCESS`; empty without one."""
-        kept = [f"{field}={'|'.join(values)}" for field, values in self.where]
-        left_out = [f"{field}!={'|'.join(values)}" for field, values in self.where_not]
+        kept = [f"{field}={_write(values)}" for field, values in self.where]
+        left_out = [f"{field}!={_write(values)}" for field, values in self.where_not]
         return "&".join(kept + left_out)
 
     @property
@@ -96,6 +98,11 @@ def _filter(key: KeyOf, view: View) -> KeyOf:
         return key(call)
 
     return filtered_key
+
+
+def _write(values: Sequence[str]) -> str:
+    """Write the values of a filter; one that would read as several, or as more of the filter, is put into quotes."""
+    return "|".join(msgspec.json.encode(value).decode() if _SIGNS.search(value) else value for value in values)
 
 
 def _freeze(filters: Mapping[FilterField, str | list[str]]) -> _Filters:
