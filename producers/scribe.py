@@ -13,7 +13,7 @@ from tokentrail.producers.guard import guarded
 from tokentrail.producers.process_end import flush_when_child_ends
 from tokentrail.producers.suppression import recording
 
-GROUP_S: Final = 0.003
+GROUP_S: Final = 0.004
 """From the beginning of one group to that of the next: with the work, and a turn of the interpreter waited for, what is
 put is committed within 10 ms."""
 _WORK_S: Final = 0.002

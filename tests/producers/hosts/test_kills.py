@@ -18,7 +18,7 @@ from spool_log import read_whole_chains
 
 COMMITTED_WITHIN_MS = 10.0
 NEVER_AFTER_MS = 1_000.0
-BEAT_S = 0.003
+BEAT_S = 0.004
 """As often as the scribe commits."""
 KILLED = """
 import mmap, struct
@@ -174,11 +174,11 @@ def stalled_ns(beats: list[int], since_ns: int) -> int:
 
 def test_of_a_stall_counts_what_falls_into_the_time_that_is_looked_at() -> None:
     ms = 1_000_000
-    beats = [0, 3 * ms, 13 * ms, 16 * ms, 26 * ms]
+    beats = [0, 4 * ms, 14 * ms, 18 * ms, 28 * ms]
 
-    assert stalled_ns(beats, 0) == 14 * ms
+    assert stalled_ns(beats, 0) == 12 * ms
     assert stalled_ns(beats, 10 * ms) == 10 * ms
-    assert stalled_ns(beats, 25 * ms) == 1 * ms
+    assert stalled_ns(beats, 27 * ms) == 1 * ms
 
 
 def test_kill_9_loses_nothing_older_than_a_group_commit(nursery: Nursery) -> None:
