@@ -15,7 +15,7 @@ from tokentrail.processors.call_facts import add_rows
 from tokentrail.processors.entities import Entity, Glimpse, Remembered, Second
 from tokentrail.processors.extras import EXTRAS
 from tokentrail.processors.observing import EVIDENCE, Observer, end_orphans
-from tokentrail.processors.rule_plans import plan_views
+from tokentrail.processors.rule_plans import FORGET_S, plan_views
 from tokentrail.schemas.alerts import Alert
 from tokentrail.schemas.rules import Rule
 from tokentrail.schemas.slices import FrameView, Row, Slice
@@ -126,9 +126,11 @@ class PartitionWatch:
 
     def expect(self, key: EntityKey, idle_since: int) -> None:
         """Forget an entity that is stored already once it has been idle for too long."""
+        heapq.heappush(self._expiries, (idle_since + self._retention_s(key) + 1, key))
+
+    def _retention_s(self, key: EntityKey) -> int:
         observer = self._observers.get(key[0])
-        if observer is not None:
-            heapq.heappush(self._expiries, (idle_since + observer.plan.retention_s + 1, key))
+        return FORGET_S if observer is None else observer.plan.retention_s  # a view may come back with its rule
 
     def _note_opened(self, second: int) -> None:
         if second >= 0 and (self._opened is None or second < self._opened):
@@ -235,13 +237,12 @@ class PartitionWatch:
         while expiries and expiries[0][0] < clock:
             _, key = heapq.heappop(expiries)
             entity = self._entities.get(key)
-            observer = self._observers.get(key[0])
-            if entity is None or observer is None:
+            if entity is None:
                 continue
             last_seen, told_of = (
                 (entity.second, {}) if isinstance(entity, Glimpse) else (entity.last_seen, entity.tracks)
             )
-            idle_after = last_seen + observer.plan.retention_s + 1
+            idle_after = last_seen + self._retention_s(key) + 1
             if idle_after >= clock or told_of or key in self._due:
                 heapq.heappush(expiries, (max(idle_after, clock + 1), key))
                 continue

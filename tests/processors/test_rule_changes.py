@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from made_rows import USERS, many_calls, row
 
+from tokentrail.processors.rule_plans import FORGET_S
 from tokentrail.processors.rule_reload import RuleFileWatch
 from tokentrail.processors.watching import EntityKey, PartitionWatch
 from tokentrail.schemas.alerts import Alert, AlertState
@@ -109,3 +110,19 @@ def test_an_alert_whose_rule_looks_at_another_window_now_ends_although_no_call_c
     assert (resolved.alert_id, resolved.state, resolved.revision) == (firing.alert_id, AlertState.RESOLVED, 2)
     assert watch.mark is not None
     assert watch.mark.active == []
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_entities_of_a_view_that_no_rule_looks_at_any_more_are_forgotten_too(*, restarted: bool) -> None:
+    entities: dict[EntityKey, Any] = {}
+    watch = PartitionWatch([RULE], entities)
+    assert list(_live(watch, range(1000, 1001), 5)) == []
+    other = [many_calls(by=["provider"])]
+    watch.follow(other)
+    if restarted:
+        watch = PartitionWatch(other, entities, watch.mark)
+        watch.expect(("user_id", "ann"), 1000)
+    watch.dirty.clear()
+    list(_live(watch, range(1000 + FORGET_S + 2, 1000 + FORGET_S + 3), 0))
+    assert entities == {}
+    assert watch.dirty == {("user_id", "ann")}
