@@ -6,7 +6,7 @@ from typing import Any, Final
 from tokentrail.processors.detection import Verdict, judge, judge_absence
 from tokentrail.processors.entities import Entity
 from tokentrail.processors.extras import read_extra
-from tokentrail.processors.rule_plans import RulePlan
+from tokentrail.processors.rule_plans import FORGET_S, RulePlan
 from tokentrail.processors.windows import GROWTH, LARGEST, Window, WindowPlan
 from tokentrail.schemas.slices import SUMS
 
@@ -59,8 +59,10 @@ def hold_against(  # noqa: PLR0913, PLR0917 - what one judgement is about
     rule = plan.rule
     baseline = entity.baselines.get(plan.name)
     if plan.absence is not None:
-        expected = baseline.expected(second, rule.learning_s) if baseline is not None else None
-        return judge_absence(rule, second - entity.last_seen, expected)
+        idle_s = second - entity.last_seen
+        if baseline is None or idle_s > FORGET_S:
+            return judge_absence(rule, idle_s, None)  # nobody waits for it yet, or any more
+        return judge_absence(rule, idle_s, baseline.expected(second, rule.learning_s))
     extra = window.merged_extra(plan.window) if plan.window.extra else None
     value = measure(plan, window.totals, extra)
     long_value = None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from made_rows import USERS, many_calls, row
 
+from tokentrail.processors.rule_plans import FORGET_S
 from tokentrail.processors.watching import EntityKey, PartitionWatch
 from tokentrail.schemas.alerts import Alert, AlertState
 from tokentrail.schemas.rules import Absence, Budget, BurnRate, NewEntity, Rule, Threshold
@@ -159,3 +160,15 @@ def test_detection_that_was_restarted_before_anybody_came_still_learns() -> None
     again = PartitionWatch([rule], {}, watch.mark)
     again.apply(0, 1, BEGIN + 900, USERS, [row(calls=1)], [Slice(BEGIN + 900, 0, "eve", 0)])
     assert list(again.advance()) == []
+
+
+def test_a_silence_is_not_told_of_for_ever() -> None:
+    rule = many_calls(condition=Absence(after_s=120), min_calls=3, learning_s=0)
+    watched = Watched(rule)
+    for second in range(0, 600, 10):
+        watched.see(second, row(calls=1))
+    assert _told(watched.until(800))[0] == ("firing", 590 + 121)
+    watched.entities["user_id", "ann"].last_seen -= FORGET_S  # ticking through a month takes long
+    assert _told(watched.until(810)) == [("resolved", 806)]
+    watched.until(811)
+    assert watched.entities == {}
