@@ -40,7 +40,7 @@ def _part_decoder(part: type[msgspec.Struct], event: type[msgspec.Struct], *with
     """Return what decodes an encoded part, or some of its fields, as the event's readers do."""
     names = frozenset(part.__struct_fields__) - {*without}
     fields = [(field.name, field.type, None) for field in msgspec.structs.fields(event) if field.name in names]
-    return msgspec.json.Decoder(msgspec.defstruct(part.__name__, fields, gc=False)).decode  # type: ignore[arg-type] # mypy wants a list of pairs here
+    return msgspec.json.Decoder(msgspec.defstruct(part.__name__, fields, gc=False)).decode
 
 
 _decode_call: Final = _part_decoder(Call, CallStarted)
