@@ -89,9 +89,13 @@ class OpenSecond:
         if self._tallying.skewed[index] and self.skewed:
             for number, event in enumerate(self.skewed, len(self.calls)):
                 key = key_of(event)  # type: ignore[arg-type] # the rule check allows only fields that both kinds have
-                if key:
-                    found = members.get(key, [])
-                    members[key] = [found, number] if isinstance(found, int) else [*found, number]
+                if not key:
+                    continue
+                found = members.setdefault(key, [])
+                if isinstance(found, int):
+                    members[key] = [found, number]
+                else:
+                    found.append(number)
         if LINKS in extras:
             for producer in self.links:
                 members.setdefault(producer, [])
