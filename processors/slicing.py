@@ -142,9 +142,14 @@ class PartitionSlicer:
         payloads: Sequence[bytes | None] | None,
     ) -> BatchOutcome:
         rejections: list[Rejection] = []
-        newest = self._link(events, timestamps_ms, hashes) if self._tallying.wants_links else -1
+        arrivals: list[int] = []
+        newest = -1
         counts, wants_skewed = self.counts, self._tallying.wants_skewed
         for index, (event, timestamp_ms) in enumerate(zip(events, timestamps_ms, strict=True)):
+            arrival = timestamp_ms // 1000
+            if arrival + 1 <= self._watermark_s:
+                arrival = int(self._watermark_s)  # a broker's clock has gone back, into seconds that are closed
+            arrivals.append(arrival)
             kind = type(event)
             if kind is Rejected:
                 rejections.append(Rejection(offsets[index], payloads[index] if payloads else None, event))  # type: ignore[arg-type]  # `kind` says so
@@ -155,8 +160,8 @@ class PartitionSlicer:
             time_s = event.occurred_at.timestamp()  # type: ignore[union-attr]  # as above
             behind_s = timestamp_ms / 1000 - time_s
             if wants_skewed and not -SKEWED_S <= behind_s <= SKEWED_S and kind is not ProducerStats:
-                self._at(timestamp_ms // 1000).skewed.append(event)  # type: ignore[arg-type]  # as above
-                newest = max(newest, timestamp_ms // 1000)
+                self._at(arrival).skewed.append(event)  # type: ignore[arg-type]  # as above
+                newest = max(newest, arrival)
             if not -MAX_AHEAD_S <= behind_s <= MAX_BEHIND_S:
                 counts.clock_suspect += 1
                 continue
@@ -165,19 +170,21 @@ class PartitionSlicer:
             # Never ahead of the broker's clock: a fast clock would make everybody else in the partition late.
             watermark_s = (time_s if behind_s > 0 else timestamp_ms / 1000) - self._lateness_s
             self._watermark_s = max(self._watermark_s, watermark_s)
+        if self._tallying.wants_links:
+            newest = max(newest, self._link(events, arrivals, hashes))
         counts.records += len(events)
         counts.rejected += len(rejections)
         return BatchOutcome(newest if newest >= 0 else None, rejections)
 
-    def _link(self, events: Sequence[Event | Rejected], timestamps_ms: Sequence[int], hashes: Sequence[str]) -> int:
+    def _link(self, events: Sequence[Event | Rejected], arrivals: Sequence[int], hashes: Sequence[str]) -> int:
         """Note where each event stands in its producer's chain; returns the newest second of arrival, -1: none."""
         second = newest = -1
         links: dict[str, LinkTally] = {}
-        for event, timestamp_ms, digest in zip(events, timestamps_ms, hashes, strict=True):
+        for event, arrival, digest in zip(events, arrivals, hashes, strict=True):
             if isinstance(event, Rejected | Watermark):
                 continue
-            if timestamp_ms // 1000 != second:
-                second = timestamp_ms // 1000
+            if arrival != second:
+                second = arrival
                 newest = max(newest, second)
                 links = self._at(second).links
             tally = links.get(event.producer_id)

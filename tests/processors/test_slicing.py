@@ -149,6 +149,20 @@ def test_a_call_far_off_its_arrival_is_counted_as_skewed_in_the_second_it_arrive
     assert skewed == {START_S - 301: 0, START_S: 2}
 
 
+def test_what_counts_where_it_arrives_is_not_lost_when_the_brokers_clock_goes_back() -> None:
+    rules = [many_calls(metric="clock_skewed"), many_calls(name="gaps", metric="sequence_gaps", by=["producer_id"])]
+    slicer = PartitionSlicer(0, plan_tallies(rules), 0)
+    _add(slicer, _call(1, START + timedelta(seconds=5)))
+    assert slicer.close() is not None
+    _add(slicer, (_call(2, START - timedelta(hours=1))[0], START + timedelta(seconds=4)))
+    closed = slicer.close_through(START_S + 5)
+    assert closed is not None
+    names = {slicer.plan.views[piece.view].dimension for piece in closed.slices}
+    assert names == {"user_id", "producer_id"}
+    assert {piece.second for piece in closed.slices} == {START_S + 5}
+    assert sum(closed.rows[piece.row].sums[-1] for piece in closed.slices) == 1
+
+
 def test_rows_of_one_call_are_shared_by_all_views_and_sent_once_a_destination() -> None:
     slicer = PartitionSlicer(0, plan_tallies([many_calls(by=["user_id", "provider", ["user_id", "provider"]])]), 1000)
     _add(slicer, _call(1, START), _call(2, START + timedelta(seconds=5)))
