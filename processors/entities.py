@@ -35,6 +35,8 @@ class Entity(msgspec.Struct, array_like=True, kw_only=True, omit_defaults=True, 
     months: dict[str, MonthSpend] = msgspec.field(default_factory=dict)
     growth: GrowthState | None = None
     producer: ProducerState | None = None
+    fired_through: dict[str, int] = msgspec.field(default_factory=dict)
+    """Rule → the last second of its last alert, as long as a window that overlaps it may yet be learnt."""
 
 
 class Second(msgspec.Struct, array_like=True, frozen=True, gc=False):

@@ -103,6 +103,8 @@ class Observer:
             yield track.told
             if change is AlertState.RESOLVED:
                 track.reset()
+                if plan.learns:
+                    entity.fired_through[plan.name] = second
         if track.active:
             entity.tracks[plan.name] = track
         else:
@@ -170,6 +172,11 @@ class Observer:
                 baseline = entity.baselines[plan.name] = Baseline()
             value = measure(plan, ended.sums, ended.extra)
             firing = plan.name in entity.tracks
+            if not firing and plan.name in entity.fired_through:
+                # It ended in quiet: the window that it was in is known to be over only now.
+                firing = entity.fired_through[plan.name] > ended.last_second - plan.rule.window_s
+                if not firing:
+                    del entity.fired_through[plan.name]
             baseline.observe(ended.last_second, value, plan.rule.window_s, firing=firing, seasonal=plan.follows_week)
 
 

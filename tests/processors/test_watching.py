@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from made_rows import USERS, many_calls, row
 
+from tokentrail.processors.number_codes import decode_numbers
 from tokentrail.processors.rule_plans import FORGET_S
 from tokentrail.processors.watching import EntityKey, PartitionWatch
 from tokentrail.schemas.alerts import Alert, AlertState
-from tokentrail.schemas.rules import Absence, Budget, BurnRate, NewEntity, Rule, Threshold
+from tokentrail.schemas.rules import Absence, Budget, BurnRate, NewEntity, RatioToBaseline, Rule, Threshold
 from tokentrail.schemas.slices import FrameView, Row, Slice
 
 BEGIN = int(datetime(2026, 3, 2, tzinfo=UTC).timestamp())
@@ -173,3 +174,16 @@ def test_a_silence_is_not_told_of_for_ever() -> None:
     assert resolved.state is AlertState.RESOLVED
     assert watched.watch.mark is not None
     assert (watched.watch.mark.active, watched.watch.mark.timers) == ([], [])
+
+
+def test_a_burst_that_quiet_follows_is_not_learnt_although_its_alert_has_ended_by_the_next_call() -> None:
+    rule = many_calls(condition=RatioToBaseline(factor=3), learning_s=0, keep_firing_for_s=5)
+    watched = Watched(rule)
+    for second in range(0, 600, 10):
+        watched.see(second, row(calls=1))
+    (firing,) = watched.see(605, row(calls=500))
+    assert [alert.state.value for alert in watched.until(900)] == ["resolved"]
+    for second in range(905, 975, 10):
+        watched.see(second, row(calls=1))
+    baseline = watched.entities["user_id", "ann"].baselines[rule.name]
+    assert max(decode_numbers(baseline.samples)) == firing.baseline
