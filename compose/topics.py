@@ -1,5 +1,6 @@
 """Creates the topics, and says what is there."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from tokentrail.schemas.topics import TOPICS, Topic
 from tokentrail.settings import Settings
 
 _TIMEOUT_MS = 20_000
+_POLL_S = 0.1
 
 
 class TopicReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,6 +85,20 @@ def _was_created(name: str, code: int, message: list[str | None]) -> bool:
     raise BrokerError(f"Kafka refused to create the topic {name}: {reason}")
 
 
+async def _list_partitions(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, list[TopicPartition]]:
+    """Return the partitions of each topic. A broker may say for a moment that a topic just created has none."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _TIMEOUT_MS / 1000
+    while True:
+        partitions = {
+            found["topic"]: [TopicPartition(found["topic"], each["partition"]) for each in found["partitions"]]
+            for found in await admin.describe_topics(names)
+        }
+        if all(partitions.get(name) for name in names) or loop.time() >= until:
+            return {name: partitions.get(name, []) for name in names}
+        await asyncio.sleep(_POLL_S)
+
+
 def _partitions(topic: Topic, settings: Settings) -> int:
     return topic.partitions or settings.partitions
 
@@ -94,10 +110,7 @@ async def _report(settings: Settings, topics: tuple[Topic, ...], created: set[st
     await consumer.start()
     try:
         names = [settings.topic(topic.name) for topic in topics]
-        partitions = {
-            found["topic"]: [TopicPartition(found["topic"], each["partition"]) for each in found["partitions"]]
-            for found in await admin.describe_topics(names)
-        }
+        partitions = await _list_partitions(admin, names)
         configs = await _configs(admin, names)
         everything = [each for name in names for each in partitions[name]]
         begin = await consumer.beginning_offsets(everything)

@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from typer.testing import CliRunner
 
+from tokentrail.cli.output import out
 from tokentrail.cli.pipeline import app
 from tokentrail.errors import EngineError, TokentrailError
 from tokentrail.processors.pricing import PriceBook
@@ -178,7 +180,9 @@ def run_command(environ: dict[str, str], *arguments: str) -> Answer:
     """Run `tokentrail` with these arguments in this process, wide enough that no table breaks its lines."""
     current_settings.cache_clear()
     try:
-        result = CliRunner().invoke(app, list(arguments), env={**environ, "COLUMNS": "300"})
+        # The console keeps the width that it found when it was made, which may be that of a terminal.
+        with patch.object(out, "_width", 300):
+            result = CliRunner().invoke(app, list(arguments), env={**environ, "COLUMNS": "300"})
     finally:
         current_settings.cache_clear()
     if isinstance(result.exception, TokentrailError):

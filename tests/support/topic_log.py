@@ -1,12 +1,14 @@
 """Reads whole topics back, and feeds them, for tests on a real broker."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaConnectionError
 from call_log import Call
 
 from tokentrail.processors.slicing import RecordBatch
@@ -24,7 +26,7 @@ def as_record(call: Call) -> Record:
 
 async def read_topic(settings: Settings, name: str) -> list[Any]:
     """Every record that a topic holds now, partition by partition, in offset order."""
-    async with AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False) as consumer:
+    async with _connect(settings) as consumer:
         topic = settings.topic(name)
         await consumer._client._wait_on_metadata(topic)
         partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
@@ -36,6 +38,24 @@ async def read_topic(settings: Settings, name: str) -> list[Any]:
             for tp, records in (await consumer.getmany(timeout_ms=200)).items():
                 found[tp].extend(records)
     return [record for tp in partitions for record in found[tp]]
+
+
+@asynccontextmanager
+async def _connect(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer without a group. A broker that has just come back may close its first connections."""
+    async with asyncio.timeout(30):
+        while True:
+            consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, enable_auto_commit=False)
+            try:
+                await consumer.start()
+                break
+            except KafkaConnectionError:
+                await consumer.stop()
+                await asyncio.sleep(0.2)
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
 
 
 async def read_batches(settings: Settings) -> list[RecordBatch]:
