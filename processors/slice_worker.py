@@ -73,7 +73,7 @@ class SliceWorker:
         topic = self.app.topic(self._calls, value_type=bytes)
         self.app.agent(topic, name="slice", supervisor_strategy=mode.CrashingSupervisor)(self._slice)
         self.app.on_partitions_revoked.connect(self._forget)
-        self.app.on_partitions_assigned.connect(self._assigned)
+        self.app.on_rebalance_complete.connect(self._assigned)
         self.app.timer(1.0)(self._report)
         self.app.timer(1.0)(self._reload)
         self._pulse = PulseWriter(self.app, settings)
@@ -128,9 +128,9 @@ class SliceWorker:
         partitions = await producer._producer.partitions_for(topic)  # noqa: SLF001 - Faust has no way to ask; aiokafka caches it
         return len(partitions)
 
-    async def _assigned(self, *received: Any, **_: Any) -> None:
-        if received[-1]:
-            report_ready()
+    async def _assigned(self, *_: Any, **__: Any) -> None:
+        """Ready, also without a partition: with more workers than partitions one waits to take over."""
+        report_ready()
 
     async def _forget(self, *received: Any, **_: Any) -> None:
         revoked: set[TP] = received[-1]
