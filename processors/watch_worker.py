@@ -157,12 +157,14 @@ class WatchWorker:
             await partition.saving
             partition.saving = None
             partition.acks.release(partition.saved_through)
-        mark = partition.watch.mark
         now = time.monotonic()
-        if mark is None or mark.clock == partition.saved_through:
+        if partition.watch.clock == partition.saved_through:
             return
         if now - partition.saved_at < self._settings.flush_interval_s or partition not in self._partitions.values():
             return  # too soon; or taken away while alerts were sent: the next owner writes this part of the changelog
+        mark = partition.watch.mark  # made only now: it sorts every timer
+        if mark is None:
+            return
         rows = partition.store.save(sorted(partition.watch.dirty), mark, time.time_ns() // 1_000_000)
         partition.watch.dirty.clear()
         partition.saved_at = now
