@@ -109,7 +109,7 @@ class Simulation:
         hours = ceil(self.days * 24)
         for first in range(0, hours, _STRETCH_H):
             last = min(first + _STRETCH_H, hours)
-            end_s, rng = last * HOUR_S, self._rng(_STRETCHES, first)
+            end_s, rng = min(last * HOUR_S, self.days * DAY_S), self._rng(_STRETCHES, first)
             begun = [part for hour in range(first, last) for part in self._begin_calls(sessions, hour)]
             calls = conclude(join_calls(begun), self._alter, rng)
             calls = join_calls([pending, calls[calls["start_s"] < self.days * DAY_S]])

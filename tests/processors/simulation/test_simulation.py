@@ -249,3 +249,13 @@ def test_memory_does_not_grow_with_the_days() -> None:
         return top
 
     assert peak(3) < 1.5 * peak(1)
+
+
+@pytest.mark.parametrize("days", [0.01, 0.13])
+def test_nothing_happens_when_the_time_is_over(days: float) -> None:
+    """Not to the end of the hour: what is made up for now would say that it comes from the future."""
+    simulation = ordinary(days=days, calls_per_day=200_000)
+    events = [cast("CallEvent", event) for batch in simulation.batches() for event in batch.events]
+    ended = sum(isinstance(event, CallCompleted) for event in events)
+    assert max(event.occurred_at for event in events) <= FRIDAY + timedelta(days=days)
+    assert 0 < ended < len(events) - ended
