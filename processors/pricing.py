@@ -18,6 +18,21 @@ from tokentrail.schemas.events import CallCompleted
 MAX_REMEMBERED: Final = 20_000
 """Answers kept before they are thrown away: model names come from outside, memory must not."""
 
+_LATER_FIELDS: Final = frozenset(("rate_id", "above_input_tokens", "listing"))
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """Prices that rates were made of: rate = listed rate x `exchange_rate` x (1 - `discount_percent` / 100)."""
+
+    price_source: str
+    price_version: str
+    currency: str = "USD"
+    exchange_rate: Decimal = Decimal(1)
+    """USD for one unit of the currency."""
+    discount_percent: Decimal = Decimal(0)
+    rates: dict[str, Decimal] = {}
+    """By the names of the parts, as listed: units of the currency per million tokens, per million requests."""
+
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
     """USD per million tokens. A part that is None is not priced apart: it costs what the total around it costs."""
@@ -40,12 +55,19 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     """USD per million requests."""
     cached_audio_apart: bool = False
     """Cached audio has a price of its own; a usage with both cache reads and audio cannot be priced."""
+    above_input_tokens: int = 0
+    """These are the rates of a long context: of calls with more input than this."""
+    listing: Listing | None = None
+    """What the rates were converted or discounted from; None where they are as listed, in USD."""
 
     rate_id: int = 0
     """Names these rates by their content, whatever is passed: 64 bits, never 0; the same rates, the same id."""
 
     def __post_init__(self) -> None:
-        content = msgspec.json.encode([getattr(self, name) for name in self.__struct_fields__ if name != "rate_id"])
+        named = [getattr(self, name) for name in self.__struct_fields__ if name not in _LATER_FIELDS]
+        later = [getattr(self, name) for name in ("above_input_tokens", "listing")]
+        # A ledger holds ids from before the later fields: where they say nothing, the id is what it was.
+        content = msgspec.json.encode(named + later if any(later) else named, order="sorted")
         msgspec.structs.force_setattr(self, "rate_id", int.from_bytes(sha256(content).digest()[:8], "big") | 1)
 
 
@@ -81,7 +103,10 @@ class PriceSource(Protocol):
     """Somebody who knows prices."""
 
     def tariffs(self, provider: str, model: str, service_tier: str, day: date) -> DayTariffs | None:
-        """Return the tariffs of a UTC day; None where this source knows no price."""
+        """Return the tariffs of a UTC day; None where this source knows no price, none at all where nobody may.
+
+        An empty answer ends the search: the source sells the model, and what it costs is not known.
+        """
 
 
 class PriceBook:
@@ -101,7 +126,7 @@ class PriceBook:
             tariffs = self._remembered[key]
         except KeyError:
             tariffs = self._look_up(*key)
-        if tariffs is None:
+        if not tariffs:
             return None
         tariff = tariffs[0] if len(tariffs) == 1 else _tariff_at(tariffs, at)
         if not tariff.long_context:

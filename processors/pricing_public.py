@@ -110,6 +110,7 @@ def _rates(price: ModelPrice, above_input_tokens: int, blank: Rates) -> Rates:
 
     return msgspec.structs.replace(
         blank,
+        above_input_tokens=max(0, above_input_tokens),
         input=rate("input_mtok"),
         cache_read=rate("cache_read_mtok"),
         cache_write_5m=rate("cache_write_5m_mtok", "cache_write_mtok"),

@@ -20,6 +20,7 @@ from tokentrail.processors.pricing import Rates
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
 from tokentrail.sinks.clickhouse.ledger_block import MAX_ROWS, Block
+from tokentrail.sinks.clickhouse.rate_rows import RATE_COLUMNS, rate_row
 
 INSERT_TIMEOUT_S: Final = 120
 SETTLE_S: Final = 30
@@ -38,11 +39,6 @@ _ONE_PART: Final = {
     "max_block_size": 4 * MAX_ROWS,
     "max_insert_threads": 1,
 }
-_RATE_COLUMNS: Final = (
-    "rate_id", "price_source", "price_version", "currency", "provider", "model", "service_tier", "input", "cache_read",
-    "cache_write_5m", "cache_write_1h", "input_audio", "output", "output_audio", "reasoning", "request",
-    "cached_audio_apart",
-)  # fmt: skip
 
 
 class Tail(msgspec.Struct, frozen=True):
@@ -154,8 +150,7 @@ class LedgerTables:
             self._known_rates = {row[0] for row in rows}
         missing = [rates for rates in needed if rates.rate_id not in self._known_rates]
         if missing:
-            rows = [[getattr(rates, column) for column in _RATE_COLUMNS] for rates in missing]
-            client.insert(f"{self._database}.model_rates", rows, _RATE_COLUMNS)
+            client.insert(f"{self._database}.model_rates", [rate_row(rates) for rates in missing], RATE_COLUMNS)
             self._known_rates.update(rates.rate_id for rates in missing)
 
     def _settle(self, partitions: Collection[int]) -> None:
