@@ -21,6 +21,18 @@ TABLES = {
     "alerts_latest",
     "incidents",
     "schema_migrations",
+    "calls_minute",
+    "calls_hour",
+    "calls_day",
+    "calls_minute_from_calls",
+    "calls_hour_from_calls",
+    "calls_day_from_calls",
+    "calls_minute_from_corrections",
+    "calls_hour_from_corrections",
+    "calls_day_from_corrections",
+    "rollup_rebuilds",
+    "cost_corrections",
+    "calls_corrected",
 }
 
 
@@ -89,6 +101,7 @@ def test_the_same_files_serve_a_cluster() -> None:
         "on_cluster": "ON CLUSTER c",
         "merge_tree": "ReplicatedMergeTree",
         "replacing_merge_tree": "ReplicatedReplacingMergeTree",
+        "aggregating_merge_tree": "ReplicatedAggregatingMergeTree",
     }
     statements = [statement for migration in shipped_migrations() for statement in migration.statements(words)]
     assert all("ON CLUSTER c" in statement for statement in statements)

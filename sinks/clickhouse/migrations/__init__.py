@@ -2,8 +2,8 @@
 
 A file holds several statements, each ended by a semicolon at the end of a line. Every statement may be run twice
 (IF NOT EXISTS and the like): that makes a migration that was cut short, or run by two at once, harmless. The words
-${database}, ${on_cluster}, ${merge_tree} and ${replacing_merge_tree} are filled in, so that the same files serve one
-node and, with other words, a replicated cluster.
+${database}, ${on_cluster} and those of the table engines, as ${merge_tree}, are filled in, so that the same files serve
+one node and, with other words, a replicated cluster.
 """
 
 from hashlib import sha256
@@ -23,6 +23,7 @@ ONE_NODE: Final = {
     "on_cluster": "",
     "merge_tree": "MergeTree",
     "replacing_merge_tree": "ReplacingMergeTree",
+    "aggregating_merge_tree": "AggregatingMergeTree",
 }
 """What the files' words mean without a cluster."""
 
