@@ -1,155 +1,138 @@
-"""The user's own price list (TOML): a relay's prices, a negotiated contract. It goes before the public prices.
+"""The user's own price list: a relay's prices, a negotiated contract. It goes before the public prices.
 
-    version = "2026-11"                 # optional; without it the file's hash is the price version
-
-    [[price]]
-    provider = "holysheep"              # as the event names it; * and ? are wildcards, case does not matter
-    model = "gpt-4o*"
-    from = 2026-01-01                   # optional, the first UTC day
-    until = 2027-01-01                  # optional, the first UTC day after
-    input = 1.10                        # USD per million tokens, exact as written
-    output = 4.40
-    cache_read = 0.11                   # optional; likewise cache_write_5m, cache_write_1h, input_audio, output_audio,
-                                        # reasoning: a part without a rate of its own costs what its total costs
-
-The first entry that fits a call prices it; `service_tier` (default: any) narrows an entry to one tier.
+What may stand in the file is told in price_file.py.
 """
 
-import tomllib
+from collections.abc import Mapping
 from datetime import date
-from decimal import Decimal
-from fnmatch import translate
-from hashlib import sha256
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
-from re import IGNORECASE, Pattern
-from re import compile as compile_pattern
-from typing import Annotated, Any, Final
+from typing import Final
 
 import msgspec
-from msgspec import Meta
 
-from tokentrail.errors import PriceListError
-from tokentrail.processors.pricing import DayTariffs, Rates, Tariff
+from tokentrail.processors.name_pattern import NamePattern
+from tokentrail.processors.price_file import RATE_DIGITS, TOKEN_RATES, USD, PriceEntry, PriceFile, read_price_file
+from tokentrail.processors.pricing import DayTariffs, Listing, LongContext, PriceSource, Rates, Tariff
 
 PRICE_SOURCE: Final = "price-list"
-_MAX_RATE: Final = Decimal(100_000)
-"""USD per million tokens; keeps the largest possible call inside Decimal(18, 9)."""
-_MAX_DIGITS: Final = 9
-"""Digits behind the point that the ledger keeps of a rate."""
-_RATES: Final = (
-    "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "input_audio", "output_audio", "reasoning",
-)  # fmt: skip
-
-_Name = Annotated[str, Meta(min_length=1, max_length=200)]
+_REQUEST_DIGITS: Final = 3
+"""Of USD per million requests: more would be less than the ledger's 1e-9 USD on one call."""
+_HUNDRED: Final = Decimal(100)
+_RATES: Final = (*TOKEN_RATES, "request")
 
 
-class _Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"since": "from"}):
-    provider: _Name
-    model: _Name
-    service_tier: _Name | None = None
-    since: date = date.min
-    until: date = date.max
-    input: Decimal
-    output: Decimal
-    cache_read: Decimal | None = None
-    cache_write_5m: Decimal | None = None
-    cache_write_1h: Decimal | None = None
-    input_audio: Decimal | None = None
-    output_audio: Decimal | None = None
-    reasoning: Decimal | None = None
-
-
-class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    version: Annotated[str, Meta(max_length=100)] = ""
-    price: list[dict[str, Any]] = []
-
-
-class _Offer:
+class Offer:
     """An entry, ready to be asked."""
 
-    def __init__(self, entry: _Entry, price_version: str) -> None:
-        self._entry = entry
-        self._provider = _pattern(entry.provider)
-        self._model = _pattern(entry.model)
-        rates = {name: getattr(entry, name) for name in _RATES}
-        self.tariffs: DayTariffs = (
-            Tariff(
-                Rates(
-                    price_source=PRICE_SOURCE,
-                    price_version=price_version,
-                    provider=entry.provider,
-                    model=entry.model,
-                    service_tier=entry.service_tier or "",
-                    **rates,
-                )
-            ),
-        )
+    def __init__(self, entry: PriceEntry) -> None:
+        self.entry = entry
+        self.provider = NamePattern(entry.provider)
+        self.model = NamePattern(entry.model)
 
     def fits(self, provider: str, model: str, service_tier: str, day: date) -> bool:
-        entry = self._entry
+        """Say whether the entry prices such a call."""
+        entry = self.entry
         return (
             entry.since <= day < entry.until
             and entry.service_tier in (None, service_tier)
-            and self._provider.match(provider) is not None
-            and self._model.match(model) is not None
+            and self.provider.matches(provider)
+            and self.model.matches(model)
         )
 
 
 class PriceList:
-    """The entries of one price file, in the file's order."""
+    """The entries of one price file, in the file's order; `beneath` is what discounts without rates apply to last."""
 
-    def __init__(self, offers: list[_Offer]) -> None:
-        self._offers = offers
+    def __init__(self, file: PriceFile, beneath: PriceSource | None = None) -> None:
+        self.file = file
+        self.offers = [Offer(entry) for entry in file.prices]
+        self._beneath = beneath
 
     def tariffs(self, provider: str, model: str, service_tier: str, day: date) -> DayTariffs | None:
-        """Return the rates of the first entry that fits; None where none does."""
-        return next((offer.tariffs for offer in self._offers if offer.fits(provider, model, service_tier, day)), None)
+        """Return the tariffs of the first entry that fits; None where none does.
+
+        A discount without rates of its own is taken off the next entry's rates, or the price beneath; discounts are
+        not added up, the first that fits is the one. Empty where the price that it is taken off is not known.
+        """
+        found = [offer.entry for offer in self.offers if offer.fits(provider, model, service_tier, day)]
+        if not found:
+            return None
+        first = found[0]
+        if not first.only_discounts:
+            return self._listed(first, day, first.discount_percent)
+        sold_by, _, sold_as = (first.of or provider).partition("/")
+        after = self.offers[[offer.entry for offer in self.offers].index(first) + 1 :]
+        for offer in after:
+            if not offer.entry.only_discounts and offer.fits(sold_by, sold_as or model, service_tier, day):
+                return self._listed(offer.entry, day, first.discount_percent)
+        priced = self._beneath and self._beneath.tariffs(sold_by, sold_as or model, service_tier, day)
+        return tuple(self._discounted(tariff, first) for tariff in priced or ())
+
+    def _listed(self, entry: PriceEntry, day: date, discount_percent: Decimal) -> DayTariffs:
+        usd = self.file.usd_for(entry.currency, day)
+        if usd is None:
+            return ()
+        blank = Rates(
+            price_source=PRICE_SOURCE,
+            price_version=self.file.version,
+            provider=entry.provider,
+            model=entry.model,
+            service_tier=entry.service_tier or "",
+        )
+        listing = Listing(
+            price_source=PRICE_SOURCE,
+            price_version=self.file.version,
+            currency=entry.currency,
+            exchange_rate=usd,
+            discount_percent=discount_percent,
+        )
+        written, steps = entry.rates(), []
+        for step in entry.long_context:
+            # Each step goes on from the one below: what it does not name stays as it was.
+            written = {**written, **step.rates()}
+            above = msgspec.structs.replace(blank, above_input_tokens=step.above_input_tokens)
+            steps.append(LongContext(step.above_input_tokens, _applied(above, listing, written)))
+        return (Tariff(_applied(blank, listing, entry.rates()), tuple(steps)),)
+
+    def _discounted(self, tariff: Tariff, entry: PriceEntry) -> Tariff:
+        return msgspec.structs.replace(
+            tariff,
+            rates=self._reduced(tariff.rates, entry),
+            long_context=tuple(LongContext(above, self._reduced(rates, entry)) for above, rates in tariff.long_context),
+        )
+
+    def _reduced(self, rates: Rates, entry: PriceEntry) -> Rates:
+        listing = Listing(
+            price_source=rates.price_source,
+            price_version=rates.price_version,
+            discount_percent=entry.discount_percent,
+        )
+        listed = {name: rate for name in _RATES if (rate := getattr(rates, name)) is not None}
+        own = msgspec.structs.replace(rates, price_source=PRICE_SOURCE, price_version=self.file.version)
+        return _applied(own, listing, listed)
 
 
-def load_price_list(path: Path) -> PriceList:
-    """Read a price file.
+def load_price_list(path: Path, beneath: PriceSource | None = None) -> PriceList:
+    """Read a price file; `beneath` is the source that it goes before.
 
     Raises:
         PriceListError: names the file, and the entry and field that is wrong.
     """
-    try:
-        content = path.read_bytes()
-        tables = tomllib.loads(content.decode(), parse_float=Decimal)
-        file = msgspec.convert(tables, _File)
-    except OSError as error:
-        raise PriceListError(f"The price list {path} cannot be read: {error.strerror}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PriceListError(f"The price list {path} is not valid TOML: {error}.") from error
-    except msgspec.ValidationError as error:
-        raise PriceListError(f"The price list {path} cannot be used: {error}.") from error
-    price_version = file.version or sha256(content).hexdigest()[:12]
-    return PriceList([_Offer(_entry(path, at, table), price_version) for at, table in enumerate(file.price, start=1)])
+    return PriceList(read_price_file(path), beneath)
 
 
-def _entry(path: Path, position: int, table: dict[str, Any]) -> _Entry:
-    where = f"The price list {path}, entry {position} ({table.get('provider', '?')} {table.get('model', '?')})"
-    try:
-        entry = msgspec.convert(table, _Entry)
-    except msgspec.ValidationError as error:
-        raise PriceListError(f"{where}: {error}.") from error
-    for name in _RATES:
-        fault = _fault(getattr(entry, name))
-        if fault:
-            raise PriceListError(f"{where}, field {name}: {fault}.")
-    if entry.since >= entry.until:
-        raise PriceListError(f"{where}, field until: {entry.until} is not after from = {entry.since}.")
-    return entry
+def _applied(blank: Rates, listing: Listing, listed: Mapping[str, Decimal]) -> Rates:
+    """Return the rates in USD; with where they come from, unless they are as listed."""
+    if listing.currency == USD and not listing.discount_percent:
+        return msgspec.structs.replace(blank, **listed)
+    rates = {name: _in_usd(name, rate, listing) for name, rate in listed.items()}
+    # Zero is what a request costs without a word about it.
+    told = {name: rate for name, rate in sorted(listed.items()) if name != "request" or rate}
+    return msgspec.structs.replace(blank, **rates, listing=msgspec.structs.replace(listing, rates=told))
 
 
-def _fault(rate: Decimal | None) -> str:
-    if rate is None:
-        return ""
-    if not rate.is_finite() or not 0 <= rate <= _MAX_RATE:
-        return f"{rate} is no price; give USD per million tokens, 0 to {_MAX_RATE}"
-    if rate != rate.quantize(Decimal(1).scaleb(-_MAX_DIGITS)):
-        return f"{rate} has more than {_MAX_DIGITS} digits behind the point"
-    return ""
-
-
-def _pattern(glob: str) -> Pattern[str]:
-    return compile_pattern(translate(glob), IGNORECASE)
+def _in_usd(name: str, rate: Decimal, listing: Listing) -> Decimal:
+    exact = rate * listing.exchange_rate * (_HUNDRED - listing.discount_percent) / _HUNDRED
+    digits = RATE_DIGITS if name in TOKEN_RATES else _REQUEST_DIGITS
+    return exact.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP).normalize()

@@ -83,7 +83,7 @@ def test_rates_are_exact_and_carry_the_lists_version(tmp_path: Path) -> None:
     ("text", "told"),
     [
         ("[[price]", "not valid TOML"),
-        ('[[price]]\nprovider = "p"\nmodel = "m"\noutput = 1', "entry 1 (p m): Object missing required field `input`"),
+        ('[[price]]\nprovider = "p"\nmodel = "m"\noutput = 1', "entry 1 (p m), field input: is missing"),
         ('[[price]]\nprovider = "p"\nmodel = "m"\ninput = -1\noutput = 1', "entry 1 (p m), field input"),
         ('[[price]]\nprovider = "p"\nmodel = "m"\ninput = nan\noutput = 1', "field input"),
         ('[[price]]\nprovider = "p"\nmodel = "m"\ninput = 1e9\noutput = 1', "field input"),
