@@ -10,6 +10,9 @@ TokentrailError
 ├── BrokerError          Kafka cannot be reached or refuses
 ├── EngineError          ClickHouse cannot be reached or refuses
 ├── LedgerError          the ledger's tables need a hand before they can be written to
+├── QueryError           a named query, or what it was asked with, cannot be used
+├── AttributionError     a mapping, a split or a budget cannot be used
+├── KeyStoreError        the keys of sealed fields cannot be used
 ├── MigrationError       the database's schema is not the one expected
 └── StackError           the one-machine stack cannot start or go on
     ├── AlreadyRunningError  another stack owns the data directory
@@ -59,6 +62,18 @@ class EngineError(TokentrailError):
 
 class LedgerError(TokentrailError):
     """The ledger's tables hold what no attempt mends; names the statement that does."""
+
+
+class QueryError(TokentrailError):
+    """A named query, or a parameter of one, cannot be used."""
+
+
+class AttributionError(TokentrailError):
+    """A mapping, a split or a budget cannot be used; names file, entry and field."""
+
+
+class KeyStoreError(TokentrailError):
+    """The keys of sealed personal fields cannot be used; says what to restore."""
 
 
 class MigrationError(TokentrailError):
