@@ -144,19 +144,20 @@ def _read_events(
             if found is not None:
                 rate_id = found.rate_id
                 rates[rate_id] = found
-            stamps.append((_storable(event.occurred_at), COMPLETED, "", rate_id))
+            stamps.append((storable(event.occurred_at), COMPLETED, "", rate_id))
         elif isinstance(event, Rejected):
             stamps.append((_EPOCH, "", event.reason.value, 0))
         elif isinstance(event, Watermark):
-            stamps.append((_storable(event.watermark), WATERMARK, "", 0))
+            stamps.append((storable(event.watermark), WATERMARK, "", 0))
         elif isinstance(event, ProducerStats):
-            stamps.append((_storable(event.occurred_at), STATS, "", 0))
+            stamps.append((storable(event.occurred_at), STATS, "", 0))
         else:
-            stamps.append((_storable(event.occurred_at), STARTED, "", 0))
+            stamps.append((storable(event.occurred_at), STARTED, "", 0))
     return stamps, rates
 
 
-def _storable(moment: datetime) -> datetime:
+def storable(moment: datetime) -> datetime:
+    """Return the moment as `event_log.occurred_at` holds it: within what DateTime64 can."""
     return moment if _EARLIEST <= moment <= _LATEST else (_EARLIEST if moment < _EARLIEST else _LATEST)
 
 
