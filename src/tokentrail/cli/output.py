@@ -1,5 +1,6 @@
 """How the command line speaks: Rich tables for people, JSON for programs, one sentence for mistakes."""
 
+import csv
 import os
 import re
 from collections.abc import Iterable, Sequence
@@ -14,6 +15,8 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from tokentrail.sinks.reports.cells import csv_cell, harmless
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -36,6 +39,13 @@ def print_json_line(value: Any) -> None:
     out.file.flush()
 
 
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print rows as CSV (RFC 4180); text that a spreadsheet would take for a formula has an apostrophe before it."""
+    writer = csv.writer(out.file)
+    writer.writerow(columns)
+    writer.writerows([csv_cell(cell) for cell in row] for row in rows)
+
+
 def print_table(
     title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], right: Sequence[str] = ()
 ) -> None:
@@ -45,7 +55,7 @@ def print_table(
     is not enough, the lines between columns are left out. What is piped has all the room it wants.
     """
     # As text: what callers put into a user id must not be read as markup.
-    cells = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    cells = [["" if cell is None else harmless(str(cell)) for cell in row] for row in rows]
     grid = [list(columns), *cells]
     room, boxed = _room(), 3 * len(columns) + 1
     widths = column_widths(grid, right, None if room is None else room - boxed)

@@ -8,7 +8,7 @@ from tokentrail.cli.costs import costs
 from tokentrail.cli.demo import demo
 from tokentrail.cli.light import LIGHT_COMMANDS, run_light
 from tokentrail.cli.migrate import migrate
-from tokentrail.cli.query import query
+from tokentrail.cli.query import app as query
 from tokentrail.cli.replay import replay
 from tokentrail.cli.rules import app as rules
 from tokentrail.cli.scorecard import scorecard
@@ -23,9 +23,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The audit trail of your LLM calls: who called which model, what it cost, what is wrong right now.",
 )
-for command in (up, demo, status, costs, query, topics, migrate, replay, simulate, scorecard):
+for command in (up, demo, status, costs, topics, migrate, replay, simulate, scorecard):
     app.command()(command)
 app.add_typer(alerts, name="alerts")
+app.add_typer(query, name="query")
 app.add_typer(rules, name="rules")
 app.add_typer(backtest, name="backtest")
 

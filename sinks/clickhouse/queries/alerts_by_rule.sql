@@ -1,0 +1,20 @@
+-- title: Anomalies by rule
+-- answers: How often each rule fired, how bad, and what it recommends.
+-- reads: alerts_latest
+-- param since DateTime = 24h: from this moment on
+-- param until DateTime = now: before this moment
+-- param limit UInt32 = 50: how many rows
+SELECT
+    alert.rule AS rule,
+    argMax(alert.severity, alert.occurred_at) AS severity,
+    count() AS alerts,
+    countIf(alert.state != 'resolved') AS open_alerts,
+    countIf(alert.action_required) AS action_required,
+    min(alert.started_at) AS first_at,
+    max(alert.occurred_at) AS last_at,
+    argMax(alert.recommendation, alert.occurred_at) AS recommendation
+FROM alerts_latest AS alert
+WHERE alert.occurred_at >= {since:DateTime('UTC')} AND alert.started_at < {until:DateTime('UTC')}
+GROUP BY rule
+ORDER BY indexOf(['CRITICAL', 'HIGH', 'MEDIUM', 'WARNING', 'INFO'], severity), alerts DESC, rule
+LIMIT {limit:UInt32}

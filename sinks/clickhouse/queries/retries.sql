@@ -1,0 +1,27 @@
+-- title: Retries
+-- answers: Which services and models try again, how often, and what the attempts beyond the first have cost.
+-- reads: calls_corrected
+-- param since DateTime = 24h: from this moment on
+-- param until DateTime = now: before this moment
+SELECT
+    attempt.service AS service,
+    attempt.model AS model,
+    uniqExact(attempt.logical_call_id) AS logical_calls,
+    count() AS attempts,
+    countIf(attempt.number > 1) AS retries,
+    max(attempt.number) AS most_attempts,
+    sumIf(attempt.cost_usd, attempt.number > 1) AS retries_usd
+FROM
+(
+    SELECT
+        call.service AS service,
+        call.model AS model,
+        call.logical_call_id AS logical_call_id,
+        call.cost_usd AS cost_usd,
+        row_number() OVER (PARTITION BY call.logical_call_id ORDER BY call.time, call.call_id) AS number
+    FROM calls_corrected AS call
+    WHERE ${within} AND call.logical_call_id != ''
+) AS attempt
+GROUP BY service, model
+HAVING retries > 0
+ORDER BY retries DESC, service, model

@@ -1,0 +1,17 @@
+-- title: Top spenders
+-- answers: The users who cost most, with department and share of the whole.
+-- reads: calls_hour
+-- param since DateTime = 24h: from this moment on, full hours
+-- param until DateTime = now: before this moment, full hours
+-- param limit UInt32 = 10: how many rows
+SELECT
+    call.user_id AS user,
+    arrayStringConcat(arraySort(groupUniqArray(call.department)), ', ') AS departments,
+    ${spend},
+    sum(cost_usd) OVER () AS all_usd,
+    if(all_usd = 0, 0, toFloat64(ifNull(cost_usd, 0)) / toFloat64(all_usd)) AS share
+FROM calls_hour AS call
+WHERE ${within_hours}
+GROUP BY user
+ORDER BY cost_usd DESC NULLS LAST, calls DESC, user
+LIMIT {limit:UInt32}

@@ -1,0 +1,13 @@
+SELECT
+    call.day AS day,
+    call.department AS department,
+    sum(call.calls) AS calls,
+    sumIf(call.calls, call.status != 'SUCCESS') AS failures,
+    sum(call.input_tokens) AS input_tokens,
+    sum(call.output_tokens) AS output_tokens,
+    if(sum(call.priced_calls) = 0, NULL, sum(call.cost_usd)) AS cost_usd,
+    sum(call.unpriced_calls) AS unpriced_calls
+FROM calls_day AS call
+WHERE call.day >= toDate({since:DateTime('UTC')}) AND call.day < {until:DateTime('UTC')}
+GROUP BY day, department
+ORDER BY day, cost_usd DESC, department
