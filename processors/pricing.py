@@ -71,6 +71,14 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
         msgspec.structs.force_setattr(self, "rate_id", int.from_bytes(sha256(content).digest()[:8], "big") | 1)
 
 
+def _plain(value: object) -> object:
+    """Write an amount in one way, however it came: what the ledger gives back has other zeros at its end."""
+    if not isinstance(value, Decimal):
+        return value
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
 class LongContext(NamedTuple):
     """Rates of one tier: they apply to every token of a call with more than `above_input_tokens` of input."""
 
