@@ -64,7 +64,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     """Names these rates by their content, whatever is passed: 64 bits, never 0; the same rates, the same id."""
 
     def __post_init__(self) -> None:
-        named = [getattr(self, name) for name in self.__struct_fields__ if name not in _LATER_FIELDS]
+        named = [_plain(getattr(self, name)) for name in self.__struct_fields__ if name not in _LATER_FIELDS]
         later = [getattr(self, name) for name in ("above_input_tokens", "listing")]
         # A ledger holds ids from before the later fields: where they say nothing, the id is what it was.
         content = msgspec.json.encode(named + later if any(later) else named, order="sorted")
