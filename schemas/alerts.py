@@ -6,8 +6,10 @@ record's own timestamp.
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 
 class Severity(StrEnum):
@@ -28,12 +30,16 @@ class AlertState(StrEnum):
     RESOLVED = "resolved"
 
 
+_MAX_COUNT = 2**32 - 1
+"""What the ledger's column holds; a record with more is none of ours."""
+
+
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One state change. `alert_id` + `revision` identify it; a repeated record is byte-identical."""
 
     schema_version: str = "1.1"
     alert_id: str
-    revision: int
+    revision: Annotated[int, Meta(ge=0, le=_MAX_COUNT)]
     state: AlertState
     rule: str
     rule_version: str
@@ -44,7 +50,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     value: float
     baseline: float | None
     threshold: float
-    window_s: int
+    window_s: Annotated[int, Meta(ge=0, le=_MAX_COUNT)]
     started_at: datetime
     occurred_at: datetime
     """Event time of this change: the end of the second that caused it."""

@@ -90,6 +90,16 @@ async def test_a_state_change_is_a_row_with_all_that_is_known_of_it(settings: Se
     ]
 
 
+async def test_an_alert_with_numbers_that_no_column_holds_stops_nothing(settings: Settings) -> None:
+    migrate(settings)
+    async with writing(settings):
+        await tell(
+            settings, make_alert("of a stranger", window_s=2**40), make_alert("a2", window_s=-1), make_alert("a1")
+        )
+        await count(settings, "alerts", 1)
+    assert rows(settings, "SELECT alert_id FROM alerts") == [("a1",)]
+
+
 async def test_the_reader_asks_for_the_newest_state_and_for_incidents(settings: Settings) -> None:
     migrate(settings)
     first = make_alert("a1", evidence=["c"])
