@@ -65,7 +65,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         named = [_plain(getattr(self, name)) for name in self.__struct_fields__ if name not in _LATER_FIELDS]
-        later = [getattr(self, name) for name in ("above_input_tokens", "listing")]
+        later = [self.above_input_tokens, _plain(self.listing)]
         # A ledger holds ids from before the later fields: where they say nothing, the id is what it was.
         content = msgspec.json.encode(named + later if any(later) else named, order="sorted")
         msgspec.structs.force_setattr(self, "rate_id", int.from_bytes(sha256(content).digest()[:8], "big") | 1)
@@ -73,6 +73,10 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 
 def _plain(value: object) -> object:
     """Write an amount in one way, however it came: what the ledger gives back has other zeros at its end."""
+    if isinstance(value, Listing):
+        return [_plain(part) for part in msgspec.structs.astuple(value)]
+    if isinstance(value, dict):
+        return {name: _plain(amount) for name, amount in value.items()}
     if not isinstance(value, Decimal):
         return value
     text = format(value, "f")
