@@ -8,9 +8,11 @@ from typing import Any, Final
 import msgspec
 
 from tokentrail.errors import TokentrailError
+from tokentrail.processors.mappings import TARGETS
 from tokentrail.processors.slicing import MAX_AHEAD_S, MAX_BEHIND_S
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
+from tokentrail.sinks.clickhouse.mapping_sql import mapped, mapping_joins
 
 COLUMNS: Final[Mapping[str, str]] = {
     "department": "call.department",
@@ -21,8 +23,13 @@ COLUMNS: Final[Mapping[str, str]] = {
     "provider": "call.provider",
     "service": "call.service",
     "environment": "call.environment",
+    "team": "call.attributes['team']",
 }
-"""What costs can be grouped and filtered by, and the column of `calls` behind it."""
+"""What costs can be grouped and filtered by, and the column of `calls_corrected` behind it."""
+MAPPED: Final[Mapping[str, str]] = {
+    target: mapped(target, COLUMNS.get(target, "''"), "toDate(call.time)") for target in TARGETS
+}
+"""What takes the place of columns where mappings are applied; `cost_centre` is known only there."""
 FIELDS: Final[Mapping[str, str]] = {
     name: f"call.{name}"
     for name in (
@@ -66,12 +73,16 @@ class CostRow(msgspec.Struct, frozen=True):
 
 
 class CostQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """A question. `since` <= the call's time < `until`; a filter takes the calls that equal its value."""
+    """A question. `since` <= the call's time < `until`; a filter takes the calls that equal its value.
+
+    With `mapped`, department, team and cost centre are those that the mappings of the call's day say.
+    """
 
     by: tuple[str, ...] = ()
     since: datetime
     until: datetime | None = None
     filters: dict[str, str] = {}
+    mapped: bool = False
 
     def to_sql(self, database: str) -> tuple[str, dict[str, Any]]:
         """Return the statement and its parameters.
@@ -83,7 +94,14 @@ class CostQuery(msgspec.Struct, frozen=True, kw_only=True):
         conditions, parameters = self._conditions()
         lines = [f"    {expression} AS `{name}`," for name, expression in groups]
         sql = "\n".join(
-            ["SELECT", *lines, _MEASURES_SQL, f"FROM `{database}`.calls AS call", f"WHERE {' AND '.join(conditions)}"]
+            [
+                "SELECT",
+                *lines,
+                _MEASURES_SQL,
+                f"FROM `{database}`.calls_corrected AS call",
+                *([mapping_joins(COLUMNS["team"], f"`{database}`.mappings")] if self.mapped else ()),
+                f"WHERE {' AND '.join(conditions)}",
+            ]
         )
         if groups:
             names = [f"`{name}`" for name in self.by]
@@ -106,21 +124,23 @@ class CostQuery(msgspec.Struct, frozen=True, kw_only=True):
             ]
             parameters["until_us"] = _microseconds(self.until)
         for name, value in self.filters.items():
-            column = COLUMNS.get(name) or FIELDS.get(name)
+            column = self._columns().get(name)
             if column is None:
-                known = ", ".join((*COLUMNS, *FIELDS))
-                raise CostQueryError(f"Costs cannot be filtered by {name!r}; choose from {known}.")
+                raise CostQueryError(f"Costs cannot be filtered by {name!r}; choose from {', '.join(self._columns())}.")
             conditions.append(f"{column} = {{where_{name}:String}}")
             parameters[f"where_{name}"] = value
         return conditions, parameters
 
-    @staticmethod
-    def _expression(name: str) -> str:
-        expression = COLUMNS.get(name) or PERIODS.get(name) or FIELDS.get(name)
+    def _expression(self, name: str) -> str:
+        expression = self._columns().get(name) or PERIODS.get(name)
         if expression is None:
-            known = ", ".join((*COLUMNS, *PERIODS, *FIELDS))
-            raise CostQueryError(f"Costs are not kept by {name!r}; choose from {known}.")
+            known = ", ".join((*self._columns(), *PERIODS))
+            hint = "; cost_centre is known where mappings are applied" if name == "cost_centre" else ""
+            raise CostQueryError(f"Costs are not kept by {name!r}; choose from {known}{hint}.")
         return expression
+
+    def _columns(self) -> dict[str, str]:
+        return {**COLUMNS, **FIELDS, **(MAPPED if self.mapped else {})}
 
 
 def read_costs(settings: Settings, query: CostQuery) -> list[CostRow]:

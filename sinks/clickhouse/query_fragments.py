@@ -2,6 +2,9 @@
 
 from typing import Final
 
+from tokentrail.processors.mappings import TARGETS
+from tokentrail.sinks.clickhouse.mapping_sql import mapped, mapping_joins
+
 _LEVELS: Final = "quantilesDDMerge(0.01, 0.5, 0.9, 0.95, 0.99)"
 _WORDS: Final = {
     "spend": """\
@@ -19,6 +22,9 @@ if(sum(call.latency_count) = 0, NULL, sum(call.latency_ms_sum) / sum(call.latenc
     "first_token": """\
 if(sum(call.time_to_first_token_count) = 0, NULL, ${first_token_levels}[1]) AS first_token_p50_ms,
     if(sum(call.time_to_first_token_count) = 0, NULL, ${first_token_levels}[3]) AS first_token_p95_ms""",
+    "mapping_joins": mapping_joins("call.team"),
+    **{f"mapped_{name}": mapped(name, f"call.{name}", "call.day") for name in TARGETS if name != "cost_centre"},
+    "mapped_cost_centre": mapped("cost_centre", "''", "call.day"),
     "within": """\
 call.time >= {since:DateTime('UTC')} AND call.time < {until:DateTime('UTC')}
     AND call.appended_at >= {since:DateTime('UTC')} - INTERVAL 5 MINUTE

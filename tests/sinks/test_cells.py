@@ -31,8 +31,9 @@ def test_signs_that_steer_a_terminal_are_shown_and_not_obeyed(text: str) -> None
 
 @pytest.mark.parametrize(
     ("value", "cell"),
-    [(None, "-"), (Decimal("1234.500000000"), "1,234.500000000"), (Decimal("1E-9"), "0.000000001"),
-     (0.123456, "0.1235"), (123456.7, "123,457"), (True, "yes"), ([], ""), (datetime(2026, 1, 2, 3, 4, 5, 6, UTC), "2026-01-02 03:04:05")],
+    [(None, "-"), (Decimal("1234.500000000"), "1,234.500000000"), (Decimal("1E-9"), "0.000000001"), (True, "yes"),
+     (0.123456, "0.1235"), (123456.7, "123,457"), ([], ""),
+     (datetime(2026, 1, 2, 3, 4, 5, 6, UTC), "2026-01-02 03:04:05")],
 )  # fmt: skip
 def test_values_read_well(value: object, cell: str) -> None:
     assert readable_cell(value) == cell

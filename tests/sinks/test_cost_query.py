@@ -34,7 +34,7 @@ SELECT
     countIf(call.cost_usd IS NULL AND (
         call.status IN ('SUCCESS', 'ABORTED') OR call.input_tokens > 0 OR call.output_tokens > 0
     )) AS unpriced_calls
-FROM `ledger`.calls AS call
+FROM `ledger`.calls_corrected AS call
 WHERE call.time >= fromUnixTimestamp64Micro({since_us:Int64}, 'UTC') \
 AND call.appended_at >= fromUnixTimestamp64Micro({since_us:Int64}, 'UTC') - INTERVAL 5 MINUTE \
 AND call.time < fromUnixTimestamp64Micro({until_us:Int64}, 'UTC') \

@@ -129,6 +129,16 @@ KNOWN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
     "spend_by_feature": ("feature calls cost_usd", [("faq", 4, CLAUDE), ("", 5, 2 * GPT), ("search", 2, 2 * GPT)]),
     "spend_by_hour": ("hour calls cost_usd", [(HOUR, 11, 4 * GPT + CLAUDE)]),
     "spend_by_key": ("key calls cost_usd", [("", 9, 3 * GPT + CLAUDE), ("k1", 1, GPT), ("k2", 1, None)]),
+    "spend_by_mapped_cost_centre": (
+        "cost_centre calls cost_usd", [("4711", 7, 2 * GPT + CLAUDE), ("", 4, 2 * GPT)],
+    ),
+    "spend_by_mapped_department": (
+        "department calls cost_usd unpriced_calls",
+        [("research", 7, 2 * GPT + CLAUDE, 0), ("marketing", 3, GPT, 1), ("platform", 1, GPT, 0)],
+    ),
+    "spend_by_mapped_team": (
+        "team calls cost_usd", [("red", 4, CLAUDE), ("", 6, 3 * GPT), ("blue", 1, GPT)],
+    ),
     "spend_by_model": (
         "model calls cost_usd unpriced_calls",
         [("gpt-4o", 6, 4 * GPT, 0), ("claude-sonnet-4-5", 4, CLAUDE, 0), ("unheard-of", 1, None, 1)],

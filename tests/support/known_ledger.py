@@ -5,10 +5,12 @@ from typing import Any
 
 from ledger_log import block_of, completed, started
 
+from tokentrail.processors.mappings import MappingEntry
 from tokentrail.schemas.events import Usage
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect
 from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables
+from tokentrail.sinks.clickhouse.mapping_table import record_mappings
 from tokentrail.sinks.clickhouse.migrations import migrate
 
 NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
@@ -16,6 +18,14 @@ NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
 AT = NOW - timedelta(minutes=50)
 MILLION = Usage(input_tokens=1_000_000, output_tokens=100_000)
 """3.50 USD at gpt-4o's price."""
+
+MAPPINGS = [
+    MappingEntry(dimension="api_key_id", value="k1", target="department", target_value="platform"),
+    MappingEntry(dimension="user_id", value="bob", target="department", target_value="marketing"),
+    MappingEntry(dimension="user_id", value="cat", target="team", target_value="red", valid_from=AT.date()),
+    MappingEntry(dimension="user_id", value="ann", target="team", target_value="x", valid_until=AT.date()),
+    MappingEntry(dimension="department", value="research", target="cost_centre", target_value="4711"),
+]
 
 
 def known_calls() -> list[bytes | None]:
@@ -43,10 +53,11 @@ def known_calls() -> list[bytes | None]:
 
 
 def fill_known_ledger(settings: Settings) -> None:
-    """Make the database and write the calls, and one that never ended."""
+    """Make the database and write the calls, one that never ended, two alerts, and what belongs to what."""
     migrate(settings)
     LedgerTables(settings, "test").insert(block_of(0, [*known_calls(), started(99)]))
     _tell_alerts(settings)
+    record_mappings(settings, MAPPINGS, "tester")
 
 
 def _tell_alerts(settings: Settings) -> None:

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 _NUMBERS = ("calls", "errors", "input tokens", "output tokens", "cost USD", "unpriced calls")
 
 
-def costs(
+def costs(  # noqa: PLR0913 - each is an option of its own
+    *,
     by: Annotated[
         str,
         typer.Option(
-            help="department, feature, user, key, model, provider, service, environment, day, hour; by commas. "
+            help="department, team, feature, user, key, model, provider, service, environment, day, hour; by commas. "
             "Names of an event's fields do as well: user_id, api_key_id, request_model, response_model, session_id, "
             "request_source, operation, status."
         ),
@@ -26,6 +27,9 @@ def costs(
     since: Annotated[str, typer.Option(help="Calls since then: 90m, 24h, 7d, or an ISO time.")] = "24h",
     until: Annotated[str | None, typer.Option(help="Calls before then; without it, up to now.")] = None,
     where: Annotated[list[str] | None, typer.Option(help="Only these calls, e.g. user=alice; may be repeated.")] = None,
+    mapped: Annotated[
+        bool, typer.Option("--mapped", help="Department, team and cost centre as `tokentrail mappings` says.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Show what calls cost, the dearest group first. Calls without a known price are counted, never guessed."""
@@ -37,6 +41,7 @@ def costs(
         since=parse_moment(since),
         until=parse_moment(until) if until else None,
         filters=dict(_filter(text) for text in where or ()),
+        mapped=mapped,
     )
     rows = read_costs(current_settings(), query)
     if as_json:

@@ -1,0 +1,95 @@
+"""`tokentrail mappings` as a user types it, and what it does to costs."""
+
+import json
+import random
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from known_ledger import AT, MAPPINGS, fill_known_ledger, known_calls
+from ledger_log import rows, run_command
+
+from tokentrail.processors.mappings import SOURCES, TARGETS, MappingEntry, attribute, holding
+from tokentrail.settings import Settings
+from tokentrail.sinks.clickhouse.mapping_sql import mapped, mapping_joins
+from tokentrail.sinks.clickhouse.mapping_table import read_recorded_mappings, record_mappings
+
+
+@pytest.mark.engine
+def test_a_late_correction_moves_costs_of_the_past(settings: Settings, environ: dict[str, str], tmp_path: Path) -> None:
+    fill_known_ledger(settings)
+
+    def costs(*arguments: str) -> dict[str, str]:
+        told = run_command(environ, "costs", "--by", "department", "--mapped", "--json", *arguments)
+        return {row["department"]: row["cost_usd"] for row in json.loads(told.stdout)}
+
+    assert costs() == {"research": "20.200000000", "marketing": "3.500000000", "platform": "3.500000000"}
+    day = str(AT.date())
+    assert run_command(environ, "mappings", "set", "user=cat", "department=faq", "--from", day).returncode == 0
+    file = tmp_path / "m.csv"
+    file.write_text("dimension,value,target,target_value\nkey,k1,department,billing\nkey,k1,department,it\n")
+    assert "2 mappings recorded" in run_command(environ, "mappings", "import", str(file)).stdout
+    run_command(environ, "mappings", "remove", "user=bob", "department")
+    assert costs() == {"faq": "13.200000000", "research": "7.000000000", "sales": "3.500000000", "it": "3.500000000"}
+    assert costs("--where", "department=it") == {"it": "3.500000000"}
+    by_centre = run_command(environ, "costs", "--by", "cost_centre,team", "--mapped", "--json")
+    assert {(row["cost_centre"], row["team"]) for row in json.loads(by_centre.stdout)} == {
+        ("4711", "red"), ("4711", "blue"), ("4711", ""), ("", ""),
+    }  # fmt: skip
+    listed = run_command(environ, "mappings", "list", "--at", day).stdout
+    assert "department it" in listed
+    assert "billing" not in listed
+    history = run_command(environ, "mappings", "list", "--history").stdout
+    assert "department billing" in history
+    assert "no department" in history
+    assert len(json.loads(run_command(environ, "mappings", "list", "--history", "--json").stdout)) == len(MAPPINGS) + 4
+
+
+@pytest.mark.engine
+def test_the_engine_applies_mappings_as_the_rules_say(settings: Settings) -> None:
+    fill_known_ledger(settings)
+    drawn = random.Random(20261121)
+    values = {"user_id": ["ann", "bob", "cat"], "service": ["web", "crm"], "api_key_id": ["k1", ""], "team": ["blue"]}
+    entries = []
+    for _ in range(120):
+        dimension = drawn.choice(sorted(values))
+        first = AT.date() + timedelta(days=drawn.randint(-4, 3))
+        entries.append(
+            MappingEntry(
+                dimension=dimension, value=drawn.choice([value for value in values[dimension] if value]),
+                target=drawn.choice(TARGETS), target_value=drawn.choice(["", "one", "two", "three"]),
+                valid_from=first, valid_until=first + timedelta(days=drawn.randint(1, 5)),
+            )
+        )  # fmt: skip
+    for at in range(0, len(entries), 30):
+        record_mappings(settings, entries[at : at + 30], "tester")
+    recorded = read_recorded_mappings(settings)
+    fields = [f"call.{source}" if source != "team" else "call.attributes['team']" for source in SOURCES]
+    for shift in range(-5, 8):
+        day = f"addDays(toDate(call.time), {shift})"
+        told = ", ".join(mapped(t, {"team": fields[3], "department": fields[-1]}.get(t, "''"), day) for t in TARGETS)
+        sql = f"SELECT {', '.join(fields)}, {told} FROM calls AS call {mapping_joins(fields[3])}"  # noqa: S608 - made of names of ours
+        held = holding(recorded, AT.date() + timedelta(days=shift))
+        for row in (answers := rows(settings, sql)):
+            call = dict(zip(SOURCES, row, strict=False))
+            assert row[len(SOURCES) :] == tuple(attribute(call, held, target) for target in TARGETS)
+        assert len(answers) == len(known_calls())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("set", "user", "team=x"), "no pair"),
+        (("set", "planet=x", "team=x"), "cannot be mapped"),
+        (("set", "user=x", "boss=x"), "Nothing is mapped to"),
+        (("set", "user=x", "team="), "mappings remove"),
+        (("set", "user=x", "team=y", "--from", "soon"), "no day"),
+        (("set", "user=x", "team=y", "--from", "2026-02-02", "--until", "2026-02-01"), "holds no day"),
+        (("import", "/nowhere.csv"), "cannot be read"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(environ: dict[str, str], arguments: tuple[str, ...], told: str) -> None:
+    answer = run_command(environ, "mappings", *arguments)
+    assert answer.returncode != 0
+    assert told in answer.stderr
+    assert "Traceback" not in answer.stderr

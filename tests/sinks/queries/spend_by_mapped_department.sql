@@ -1,0 +1,175 @@
+SELECT
+    coalesce(
+        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_api_key_id.department).5, ''),
+        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_user_id.department).5, ''),
+        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_feature.department).5, ''),
+        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_team.department).5, ''),
+        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_service.department).5, ''),
+        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_environment.department).5, ''),
+        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_request_source.department).5, ''),
+        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_provider.department).5, ''),
+        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_model.department).5, ''),
+        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_department.department).5, ''),
+        toString(call.department)
+    ) AS department,
+    sum(call.calls) AS calls,
+    sumIf(call.calls, call.status != 'SUCCESS') AS failures,
+    sum(call.input_tokens) AS input_tokens,
+    sum(call.output_tokens) AS output_tokens,
+    if(sum(call.priced_calls) = 0, NULL, sum(call.cost_usd)) AS cost_usd,
+    sum(call.unpriced_calls) AS unpriced_calls
+FROM calls_day AS call
+LEFT ANY JOIN
+(
+    SELECT
+        value,
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
+        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
+        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+    FROM
+    (
+        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
+        FROM mappings
+        WHERE dimension = 'api_key_id'
+    )
+    GROUP BY value
+) AS mapped_api_key_id ON mapped_api_key_id.value = call.api_key_id
+LEFT ANY JOIN
+(
+    SELECT
+        value,
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
+        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
+        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+    FROM
+    (
+        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
+        FROM mappings
+        WHERE dimension = 'user_id'
+    )
+    GROUP BY value
+) AS mapped_user_id ON mapped_user_id.value = call.user_id
+LEFT ANY JOIN
+(
+    SELECT
+        value,
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
+        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
+        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+    FROM
+    (
+        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
+        FROM mappings
+        WHERE dimension = 'feature'
+    )
+    GROUP BY value
+) AS mapped_feature ON mapped_feature.value = call.feature
+LEFT ANY JOIN
+(
+    SELECT
+        value,
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
+        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
+        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+    FROM
+    (
+        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
+        FROM mappings
+        WHERE dimension = 'team'
+    )
+    GROUP BY value
+) AS mapped_team ON mapped_team.value = call.team
+LEFT ANY JOIN
+(
+    SELECT
+        value,
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
+        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
+        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+    FROM
+    (
+        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
+        FROM mappings
+        WHERE dimension = 'service'
+    )
+    GROUP BY value
+) AS mapped_service ON mapped_service.value = call.service
+LEFT ANY JOIN
+(
+    SELECT
+        value,
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
+        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
+        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+    FROM
+    (
+        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
+        FROM mappings
+        WHERE dimension = 'environment'
+    )
+    GROUP BY value
+) AS mapped_environment ON mapped_environment.value = call.environment
+LEFT ANY JOIN
+(
+    SELECT
+        value,
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
+        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
+        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+    FROM
+    (
+        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
+        FROM mappings
+        WHERE dimension = 'request_source'
+    )
+    GROUP BY value
+) AS mapped_request_source ON mapped_request_source.value = call.request_source
+LEFT ANY JOIN
+(
+    SELECT
+        value,
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
+        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
+        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+    FROM
+    (
+        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
+        FROM mappings
+        WHERE dimension = 'provider'
+    )
+    GROUP BY value
+) AS mapped_provider ON mapped_provider.value = call.provider
+LEFT ANY JOIN
+(
+    SELECT
+        value,
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
+        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
+        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+    FROM
+    (
+        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
+        FROM mappings
+        WHERE dimension = 'model'
+    )
+    GROUP BY value
+) AS mapped_model ON mapped_model.value = call.model
+LEFT ANY JOIN
+(
+    SELECT
+        value,
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
+        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
+        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+    FROM
+    (
+        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
+        FROM mappings
+        WHERE dimension = 'department'
+    )
+    GROUP BY value
+) AS mapped_department ON mapped_department.value = call.department
+WHERE call.day >= toDate({since:DateTime('UTC')}) AND call.day < {until:DateTime('UTC')}
+GROUP BY department
+ORDER BY cost_usd DESC NULLS LAST, calls DESC, department
+LIMIT {limit:UInt32}
