@@ -60,7 +60,7 @@ class PriceList:
             return None
         first = found[0]
         if not first.only_discounts:
-            return self._listed(first, day, first.discount_percent)
+            return self.listed_tariffs(first, day)
         sold_by, _, sold_as = (first.of or provider).partition("/")
         after = self.offers[[offer.entry for offer in self.offers].index(first) + 1 :]
         for offer in after:
@@ -68,6 +68,10 @@ class PriceList:
                 return self._listed(offer.entry, day, first.discount_percent)
         priced = self._beneath and self._beneath.tariffs(sold_by, sold_as or model, service_tier, day)
         return tuple(self._discounted(tariff, first) for tariff in priced or ())
+
+    def listed_tariffs(self, entry: PriceEntry, day: date) -> DayTariffs:
+        """Return what an entry with rates of its own says of a day."""
+        return self._listed(entry, day, entry.discount_percent)
 
     def _listed(self, entry: PriceEntry, day: date, discount_percent: Decimal) -> DayTariffs:
         usd = self.file.usd_for(entry.currency, day)

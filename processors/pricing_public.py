@@ -35,6 +35,9 @@ _RATE_DIGITS: Final = 9
 class PublicPrices:
     """The snapshot that the installed genai-prices carries; its version is the price version."""
 
+    NAME: Final = "genai-prices"
+    """The price source of its rates."""
+
     def __init__(self) -> None:
         self._providers = {provider.id: provider for provider in get_snapshot().providers}
         self._all = list(self._providers.values())
@@ -55,6 +58,12 @@ class PublicPrices:
         known = tuple(tariff for tariff in tariffs if tariff is not None)
         return known if len(known) == len(tariffs) else None
 
+    def models(self) -> Iterator[tuple[str, str]]:
+        """Yield every listed provider and model, under the names of the snapshot."""
+        for seller in self._all:
+            for model in seller.models:
+                yield seller.id, model.id
+
     def _tariff(self, seller: Provider, model: ModelInfo, service_tier: str, day: date, second: int) -> Tariff | None:
         at = datetime.combine(day, time(), UTC) + timedelta(seconds=second)
         context: dict[str, str] = {}
@@ -68,7 +77,7 @@ class PublicPrices:
         tiered = [value for value in vars(price).values() if isinstance(value, TieredPrices)]
         starts = sorted({tier.start for value in tiered for tier in value.tiers})
         blank = Rates(
-            price_source="genai-prices",
+            price_source=self.NAME,
             price_version=self._version,
             provider=seller.id,
             model=model.id,

@@ -7,7 +7,9 @@ from tokentrail.cli.backtest import app as backtest
 from tokentrail.cli.costs import costs
 from tokentrail.cli.demo import demo
 from tokentrail.cli.light import LIGHT_COMMANDS, run_light
+from tokentrail.cli.mappings import app as mappings
 from tokentrail.cli.migrate import migrate
+from tokentrail.cli.prices import app as prices
 from tokentrail.cli.query import app as query
 from tokentrail.cli.replay import replay
 from tokentrail.cli.rules import app as rules
@@ -27,8 +29,10 @@ for command in (up, demo, status, costs, topics, migrate, replay, simulate, scor
     app.command()(command)
 app.add_typer(alerts, name="alerts")
 app.add_typer(query, name="query")
+app.add_typer(mappings, name="mappings")
 app.add_typer(rules, name="rules")
 app.add_typer(backtest, name="backtest")
+app.add_typer(prices, name="prices")
 
 
 def _pass_on(context: typer.Context) -> None:
