@@ -18,7 +18,8 @@ _NOT_SETTINGS = frozenset(("TOKENTRAIL_CONFIG",))
 _FOUND_OUT = frozenset(("kafka_configured",))
 """Fields that say how the settings came about; nobody sets them."""
 _PATHS = (
-    "data", "rules", "prices", "spool", "events_file", "kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile",
+    "data", "rules", "prices", "spool", "events_file", "subject_keys", "kafka_ssl_cafile", "kafka_ssl_certfile",
+    "kafka_ssl_keyfile",
 )  # fmt: skip
 
 
@@ -77,10 +78,22 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """A rule file in place of the shipped rules."""
     prices: Path | None = None
     """Your own price list; it goes before the public one."""
+    checkpoint_key: Path | None = None
+    """The private key that signs what the ledger holds (`tokentrail keys make`); without it, nothing is signed."""
+    checkpoint_key_password: str = ""
+    """Of the key file, if it is encrypted."""
+    checkpoint_interval_s: Annotated[float, Meta(ge=1, le=86_400)] = 60.0
+    """How often the ledger signs what it gained."""
+    checkpoint_file: Path | None = None
+    """Where signed checkpoints are appended to; without it `checkpoints.jsonl` below `data`."""
     data: Path = Path("~/.local/share/tokentrail")
     """Data of the one-machine stack."""
     content: Literal["off", "preview", "full"] = "off"
     """What is kept of prompts and answers: nothing, 200 characters, or all, of the redacted text."""
+    subject_keys: Path | None = None
+    """A directory of keys, one for each person: with it the archive keeps personal fields sealed, and can be erased."""
+    kept_attributes: str = "team"
+    """Attributes, comma-separated, that are nobody's: they are not sealed, and stay when a person is erased."""
     relays: dict[str, str] = {}
     """Addresses of your own by the name of the provider they stand for; only in the file."""
     redact: dict[str, str] = {}
@@ -89,6 +102,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     environment: str = ""
     key_pepper: str = ""
     """Secret behind key fingerprints and content hashes; without it a random one is kept beside the user's settings."""
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where signed checkpoints are appended to."""
+        return self.checkpoint_file or self.data / "checkpoints.jsonl"
 
     @property
     def clickhouse_address(self) -> str:
@@ -134,6 +152,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             )
         if self.kafka_ssl_keyfile and not self.kafka_ssl_certfile:
             raise SettingsError("kafka_ssl_keyfile is set without kafka_ssl_certfile: name the key's certificate too.")
+
+    def kept_attribute_names(self) -> list[str]:
+        """Return the names in `kept_attributes`."""
+        return [name for text in self.kept_attributes.split(",") if (name := text.strip())]
 
     def topic(self, name: str) -> str:
         """Return the full name of a topic."""
