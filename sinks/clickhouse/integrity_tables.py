@@ -1,0 +1,205 @@
+"""What integrity reads and writes in ClickHouse: rows of the log, rates, checkpoints, findings. Blocking."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+from clickhouse_connect.driver.client import Client
+
+from tokentrail.settings import Settings
+from tokentrail.sinks.clickhouse.connection import connect, engine_errors
+from tokentrail.sinks.integrity.calls_check import COLUMNS as CALL_COLUMNS
+from tokentrail.sinks.integrity.checkpoint import SignedCheckpoint
+from tokentrail.sinks.integrity.findings import ChainFollower, Finding, finding_table, load_follower, save_follower
+from tokentrail.sinks.integrity.log_rows import COLUMNS as LOG_COLUMNS
+from tokentrail.sinks.integrity.log_rows import LogRows, read_rows
+from tokentrail.sinks.integrity.verification import RATE_COLUMNS, Batch
+
+BATCH_ROWS: Final = 20_000
+_CHECKPOINTS: Final = pa.schema(
+    [
+        ("number", pa.uint64()),
+        ("made_at", pa.timestamp("us", "UTC")),
+        ("key_id", pa.string()),
+        ("records", pa.uint64()),
+        ("body", pa.string()),
+        ("signature", pa.binary(64)),
+    ]
+)
+# Ours are written once by whoever holds the work, and the engine would take two equal blocks for one.
+_ONCE: Final = {"async_insert": 0, "insert_deduplicate": 0}
+
+
+class IntegrityTables:
+    """One connection. Every method raises EngineError where the engine cannot be reached or refuses."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._database = f"`{settings.clickhouse_database}`"
+        self._client: Client | None = None
+
+    def close(self) -> None:
+        """Close the connection; the next call opens a new one."""
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def partitions(self) -> list[int]:
+        """Return the partitions that event_log or calls have rows of."""
+        names = ("event_log", "calls")
+        tables = " UNION DISTINCT ".join(
+            f"SELECT DISTINCT kafka_partition AS partition FROM {self._database}.{name}"  # noqa: S608  # the name is checked by Settings
+            for name in names
+        )
+        return [int(row[0]) for row in self._rows(f"SELECT partition FROM ({tables}) ORDER BY partition")]  # noqa: S608  # as above
+
+    def end(self, partition: int) -> tuple[int, int]:
+        """Return a partition's last offset in event_log and when it was appended, in ms; -1 and 0 without any."""
+        rows = self._rows(
+            f"SELECT kafka_offset, toUnixTimestamp64Milli(appended_at) FROM {self._database}.event_log "  # noqa: S608  # as above
+            "WHERE kafka_partition = {partition:UInt32} ORDER BY kafka_offset DESC LIMIT 1",
+            {"partition": partition},
+        )
+        return (int(rows[0][0]), int(rows[0][1])) if rows else (-1, 0)
+
+    def new_rows(self, next_offsets: Mapping[int, int]) -> Iterator[LogRows]:
+        """Yield one step of what event_log holds behind these offsets, by partition, each offset once."""
+        wanted = " OR ".join(
+            f"(kafka_partition = {partition} AND kafka_offset >= {offset})"
+            for partition, offset in next_offsets.items()
+        )
+        if not wanted:
+            return
+        table = self._arrow(
+            f"SELECT kafka_partition, {', '.join(LOG_COLUMNS)} FROM {self._database}.event_log WHERE {wanted} "  # noqa: S608  # numbers, and as above
+            f"ORDER BY kafka_partition, kafka_offset LIMIT 1 BY kafka_partition, kafka_offset LIMIT {BATCH_ROWS}"
+        )
+        partitions = table["kafka_partition"].to_pylist()
+        begin = 0
+        while begin < len(partitions):
+            end = begin + partitions[begin:].count(partitions[begin])
+            yield read_rows(partitions[begin], table.slice(begin, end - begin))
+            begin = end
+
+    def batches(self, partition: int, first_offset: int, last_offset: int) -> Iterator[Batch]:
+        """Yield log and calls of a stretch of offsets, ends included; at least one batch."""
+        begin, done = first_offset, False
+        while not done:
+            bounds = {"partition": partition, "begin": begin, "last": last_offset}
+            where = "kafka_partition = {partition:UInt32} AND kafka_offset BETWEEN {begin:UInt64} AND {last:UInt64}"
+            log = self._arrow(
+                f"SELECT {', '.join(LOG_COLUMNS)} FROM {self._database}.event_log WHERE {where} "  # noqa: S608  # as above
+                f"ORDER BY kafka_offset LIMIT {BATCH_ROWS} WITH TIES",
+                bounds,
+            )
+            done = log.num_rows < BATCH_ROWS
+            if not done:
+                bounds["last"] = log["kafka_offset"][-1].as_py()
+            calls = self._arrow(
+                f"SELECT {', '.join(CALL_COLUMNS)} FROM {self._database}.calls WHERE {where} ORDER BY kafka_offset",  # noqa: S608  # as above
+                bounds,
+                strings=True,
+            )
+            yield Batch(log, calls)
+            begin = bounds["last"] + 1
+
+    def calls_behind(self, partition: int, last_offset: int) -> list[int]:
+        """Return the offsets of calls behind an offset that event_log has no record of."""
+        return [
+            int(row[0])
+            for row in self._rows(
+                f"""
+                SELECT kafka_offset FROM {self._database}.calls
+                WHERE kafka_partition = {{partition:UInt32}} AND kafka_offset > {{last:Int64}}
+                  AND kafka_offset NOT IN (
+                    SELECT kafka_offset FROM {self._database}.event_log
+                    WHERE kafka_partition = {{partition:UInt32}} AND kafka_offset > {{last:Int64}})
+                ORDER BY kafka_offset LIMIT 1000
+                """,  # noqa: S608  # as above
+                {"partition": partition, "last": last_offset},
+            )
+        ]
+
+    def rates(self) -> list[dict[str, Any]]:
+        """Return the rows of `model_rates`."""
+        rows = self._rows(f"SELECT {', '.join(RATE_COLUMNS)} FROM {self._database}.model_rates")  # noqa: S608  # as above
+        return [dict(zip(RATE_COLUMNS, row, strict=True)) for row in rows]
+
+    def checkpoints(self) -> list[SignedCheckpoint]:
+        """Return all checkpoints, by number."""
+        table = self._arrow(f"SELECT body, signature FROM {self._database}.checkpoints ORDER BY number")  # noqa: S608  # as above
+        return [
+            SignedCheckpoint(body, signature)
+            for body, signature in zip(table["body"].to_pylist(), table["signature"].to_pylist(), strict=True)
+        ]
+
+    def last_checkpoint(self) -> SignedCheckpoint | None:
+        """Return the one with the highest number."""
+        table = self._arrow(
+            f"SELECT body, signature FROM {self._database}.checkpoints ORDER BY number DESC LIMIT 1"  # noqa: S608  # as above
+        )
+        if not table.num_rows:
+            return None
+        return SignedCheckpoint(table["body"][0].as_py(), table["signature"][0].as_py())
+
+    def insert_checkpoint(self, signed: SignedCheckpoint) -> None:
+        """Write one."""
+        content = signed.read()
+        if content is None:
+            return
+        row = {
+            "number": content.number,
+            "made_at": content.made_at,
+            "key_id": content.key_id,
+            "records": sum(one.records for one in content.ranges),
+            "body": signed.body.decode(),
+            "signature": signed.signature,
+        }
+        self._insert("checkpoints", pa.Table.from_pylist([row], _CHECKPOINTS))
+
+    def followers(self) -> dict[int, ChainFollower]:
+        """Return by partition how far the chains were followed."""
+        table = self._arrow(
+            f"SELECT state FROM {self._database}.ledger_follower ORDER BY next_offset DESC LIMIT 1 BY kafka_partition"  # noqa: S608  # as above
+        )
+        states = [load_follower(state) for state in table["state"].to_pylist()]
+        return {state.partition: state for state in states if state is not None}
+
+    def save_followers(self, followers: Sequence[ChainFollower]) -> None:
+        """Keep how far the chains were followed; after their findings."""
+        columns = {
+            "kafka_partition": pa.array([one.partition for one in followers], pa.uint32()),
+            "next_offset": pa.array([one.next_offset for one in followers], pa.uint64()),
+            "state": pa.array([save_follower(one) for one in followers], pa.binary()),
+        }
+        self._insert("ledger_follower", pa.table(columns))
+
+    def finding_ids(self, partition: int, since_offset: int) -> set[str]:
+        """Return the ids of findings that became certain at an offset or later."""
+        rows = self._rows(
+            f"SELECT finding_id FROM {self._database}.ledger_findings "  # noqa: S608  # as above
+            "WHERE kafka_partition = {partition:UInt32} AND known_at_offset >= {since:UInt64}",
+            {"partition": partition, "since": since_offset},
+        )
+        return {str(row[0]) for row in rows}
+
+    def insert_findings(self, found: Sequence[Finding]) -> None:
+        """Write findings in one block."""
+        self._insert("ledger_findings", finding_table(found))
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            self._client = connect(self._settings)
+        return self._client
+
+    def _rows(self, sql: str, parameters: Mapping[str, Any] | None = None) -> Sequence[Sequence[Any]]:
+        with engine_errors(self._settings):
+            return self._connected().query(sql, dict(parameters or {})).result_rows
+
+    def _arrow(self, sql: str, parameters: Mapping[str, Any] | None = None, *, strings: bool = False) -> pa.Table:
+        with engine_errors(self._settings):
+            return self._connected().query_arrow(sql, dict(parameters or {}), use_strings=strings)
+
+    def _insert(self, table: str, block: pa.Table) -> None:
+        with engine_errors(self._settings):
+            self._connected().insert_arrow(table, block, self._settings.clickhouse_database, dict(_ONCE))

@@ -1,0 +1,277 @@
+"""Walks one partition of event_log against the checkpoints that signed it. Pure; rows come in batches."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import pyarrow as pa
+
+from tokentrail.schemas.decoding import Rejected, decode_event
+from tokentrail.schemas.events import COMPLETED, STARTED, STATS, WATERMARK, CallCompleted, ProducerStats, Watermark
+from tokentrail.sinks.clickhouse.ledger_block import storable
+from tokentrail.sinks.integrity.checkpoint import Range
+from tokentrail.sinks.integrity.found import Found, What
+from tokentrail.sinks.integrity.leaf import IsSealed, nothing_sealed
+from tokentrail.sinks.integrity.log_rows import Link, LogRows, read_link
+from tokentrail.sinks.integrity.producer_chains import Beginning, Head, ProducerChains
+from tokentrail.sinks.integrity.range_tally import RangeTally, RateContents
+
+MAX_FOUND: Final = 1_000
+"""Of one partition; what is more is counted."""
+_EPOCH: Final = datetime.fromtimestamp(0, UTC)
+_DERIVED: Final = (
+    ("occurred_at", pa.timestamp("us", "UTC")), ("event_type", pa.string()), ("rejection", pa.string()),
+)  # fmt: skip
+
+
+class SignedRange(NamedTuple):
+    """A range, and the number of the checkpoint that signed it."""
+
+    number: int
+    range: Range
+
+
+class WalkReport(msgspec.Struct, frozen=True):
+    """What a walk found."""
+
+    partition: int
+    records: int
+    unsigned: int
+    """Records behind the last checkpoint."""
+    found: list[Found]
+    untold: int
+    """Findings beyond `MAX_FOUND`."""
+    beginnings: list[Beginning]
+    heads: dict[str, Head]
+
+
+class LogWalk:
+    """One partition; `add` gives back the events, for whoever checks what was made of them."""
+
+    def __init__(
+        self,
+        partition: int,
+        ranges: Sequence[SignedRange],
+        contents: RateContents,
+        is_sealed: IsSealed = nothing_sealed,
+        *,
+        from_beginning: bool = True,
+    ) -> None:
+        self._partition = partition
+        self._ranges = list(ranges)
+        self._contents = contents
+        self._is_sealed = is_sealed
+        self._from_beginning = from_beginning
+        self._chains = ProducerChains(partition)
+        self._found: list[Found] = []
+        self._untold = 0
+        self._at = 0
+        self._tally = self._begin_range()
+        self._suspicions: list[Found] = []
+        """Of the open range: true only where its signature does not hold."""
+        self._holes: list[tuple[int, int]] = []
+        self._next = self._ranges[0].range.first_offset if self._ranges else None
+        self._records = self._unsigned = 0
+
+    def add(self, rows: LogRows) -> list[Any]:
+        """Check the next rows, in order of offset; return their events, None for one that stands there again."""
+        again = self._doubles(rows)
+        events = [decode_event(payload) for payload in rows.payloads]
+        self._check_hashes(rows)
+        self._check_derived(rows, events)
+        kept = rows if not again else _without(rows, again)
+        kept_events = events if not again else [event for at, event in enumerate(events) if at not in again]
+        links = [_link_of(event, payload) for event, payload in zip(kept_events, kept.payloads, strict=True)]
+        begin = 0
+        while begin < len(kept):
+            end = len(kept)
+            if self._at < len(self._ranges):
+                end = bisect_left(kept.offsets, self._ranges[self._at].range.next_offset)
+            if end > begin:
+                self._take(kept.slice(begin, end), links[begin:end])
+            if end < len(kept) or self._is_complete():
+                self._close_range(log_goes_on=end < len(kept))
+            begin = end
+        return [None if at in again else event for at, event in enumerate(events)] if again else events
+
+    def finish(self) -> WalkReport:
+        """Say what the log lacks at its end, and what was found."""
+        while self._at < len(self._ranges):
+            self._close_range(log_goes_on=False)
+        return WalkReport(
+            partition=self._partition,
+            records=self._records,
+            unsigned=self._unsigned,
+            found=self._found,
+            untold=self._untold,
+            beginnings=self._chains.beginnings if self._from_beginning else [],
+            heads=self._chains.heads,
+        )
+
+    def tell(self, found: Sequence[Found]) -> None:
+        """Add findings of others to the report."""
+        room = max(0, MAX_FOUND - len(self._found))
+        self._found += found[:room]
+        self._untold += len(found[room:])
+
+    def _is_complete(self) -> bool:
+        return self._at < len(self._ranges) and self._next == self._ranges[self._at].range.next_offset
+
+    def _begin_range(self) -> RangeTally | None:
+        if self._at == len(self._ranges):
+            return None
+        return RangeTally(self._partition, self._ranges[self._at].range.first_offset, self._contents)
+
+    def _doubles(self, rows: LogRows) -> set[int]:
+        """Return the positions of rows whose offset was there already, or lies before where the walk is."""
+        again: set[int] = set()
+        newest = -1 if self._next is None else self._next - 1
+        if len(set(rows.offsets)) == len(rows) and (not rows.offsets or rows.offsets[0] > newest):
+            return again
+        for at, offset in enumerate(rows.offsets):
+            if offset > newest:
+                newest = offset
+                continue
+            again.add(at)
+            same = at and rows.offsets[at - 1] == offset and rows.stored_sha256[at - 1] == rows.stored_sha256[at]
+            self._say(What.ADDED, offset, "stands there twice" + ("" if same else ", with other content"))
+        return again
+
+    def _check_hashes(self, rows: LogRows) -> None:
+        if rows.stored_sha256 == rows.payload_sha256:
+            return
+        for at, (stored, claimed) in enumerate(zip(rows.stored_sha256, rows.payload_sha256, strict=True)):
+            if stored != claimed and not self._is_sealed(rows.payloads[at]):
+                self._say(What.EDITED, rows.offsets[at], "payload is not what payload_sha256 was taken of")
+
+    def _check_derived(self, rows: LogRows, events: list[Any]) -> None:
+        columns = zip(*map(_derive, events), strict=True) if events else [(), (), ()]
+        for (name, kind), values in zip(_DERIVED, columns, strict=True):
+            expected = pa.array(values, kind)
+            stored = rows.table[name].cast(kind).combine_chunks()
+            if expected.equals(stored):
+                continue
+            for offset, is_, should in zip(rows.offsets, stored.to_pylist(), expected.to_pylist(), strict=True):
+                if is_ != should:
+                    self._say(What.EDITED, offset, f"{name} is {is_!s:.80}, its payload says {should!s:.80}")
+
+    def _take(self, rows: LogRows, links: Sequence[Link | None]) -> None:
+        self._find_holes(rows.offsets)
+        self._records += len(rows)
+        if self._tally is None:
+            self._unsigned += len(rows)
+        else:
+            self._tally.add(rows, links)
+        add = self._chains.add
+        for offset, link, digest in zip(rows.offsets, links, rows.payload_sha256, strict=True):
+            if link is not None and (found := add(offset, link, digest.hex())) is not None:
+                self._suspicions.append(found)
+        if self._tally is None:
+            self._settle(sound=False)
+
+    def _find_holes(self, offsets: Sequence[int]) -> None:
+        # Where the log itself begins later, nothing is known to be missing before.
+        before = offsets[0] - 1 if self._next is None else self._next - 1
+        self._next = offsets[-1] + 1
+        if offsets[-1] - before == len(offsets):
+            return
+        for offset in offsets:
+            if offset > before + 1:
+                self._holes.append((before + 1, offset - 1))
+            before = offset
+
+    def _close_range(self, *, log_goes_on: bool) -> None:
+        number, signed = self._ranges[self._at]
+        tally = self._tally
+        assert tally is not None  # noqa: S101  # there is a tally where there is a range
+        has = tally.to_range()
+        sound = has.root == signed.root and has.records == signed.records
+        if not sound:
+            self._tell_difference(number, signed, has, log_goes_on=log_goes_on)
+        elif has.heads_sha256 != signed.heads_sha256 or has.last_appended_ms != signed.last_appended_ms:
+            detail = f"checkpoint {number} contradicts itself: its records fit, their heads or times do not"
+            self._say(What.EDITED, signed.first_offset, detail, signed.next_offset - 1)
+        if sound and has.rates_sha256 != signed.rates_sha256:
+            detail = f"rate_id, or the rates of that id in model_rates, are not those that checkpoint {number} signed"
+            self._say(What.EDITED, signed.first_offset, detail, signed.next_offset - 1)
+        self._settle(sound=sound)
+        self._at += 1
+        self._next = signed.next_offset
+        self._tally = self._begin_range()
+
+    def _tell_difference(self, number: int, signed: Range, has: Range, *, log_goes_on: bool) -> None:
+        if has.next_offset < signed.next_offset:
+            detail = f"is missing, and checkpoint {number} signed it"
+            what = What.DELETED if log_goes_on else What.CUT_OFF
+            self._say(what, has.next_offset, detail, signed.next_offset - 1)
+        elif signed.first_offset == signed.next_offset or has.records > signed.records:
+            detail = f"{has.records} records, checkpoint {number} signed {signed.records}"
+            self._say(What.ADDED, signed.first_offset, detail, signed.next_offset - 1)
+        if has.records >= signed.records:
+            detail = f"these are not the {signed.records} records that checkpoint {number} signed"
+            self._say(What.EDITED, signed.first_offset, detail, signed.next_offset - 1)
+
+    def _settle(self, *, sound: bool) -> None:
+        """Tell what was suspected: as findings, or as notes where the signature says that Kafka gave it so."""
+        if not sound:
+            self.tell(
+                [
+                    Found(
+                        what=What.DELETED,
+                        where="event_log",
+                        partition=self._partition,
+                        offset=first,
+                        last_offset=last,
+                        detail="is missing",
+                    )
+                    for first, last in self._holes
+                ]
+            )
+        self.tell([msgspec.structs.replace(one, note=one.note or sound) for one in self._suspicions])
+        self._suspicions, self._holes = [], []
+
+    def _say(self, what: What, offset: int, detail: str, last_offset: int | None = None) -> None:
+        self.tell(
+            [
+                Found(
+                    what=what,
+                    where="event_log",
+                    partition=self._partition,
+                    offset=offset,
+                    last_offset=last_offset,
+                    detail=detail,
+                )
+            ]
+        )
+
+
+def _link_of(event: Any, payload: bytes) -> Link | None:
+    if isinstance(event, Rejected):
+        return read_link(payload)
+    return None if isinstance(event, Watermark) else event
+
+
+def _derive(event: Any) -> tuple[datetime, str, str]:
+    if type(event) is CallCompleted:
+        return storable(event.occurred_at), COMPLETED, ""
+    if isinstance(event, Rejected):
+        return _EPOCH, "", event.reason.value
+    if isinstance(event, Watermark):
+        return storable(event.watermark), WATERMARK, ""
+    return storable(event.occurred_at), STATS if isinstance(event, ProducerStats) else STARTED, ""
+
+
+def _without(rows: LogRows, again: set[int]) -> LogRows:
+    kept = [at for at in range(len(rows)) if at not in again]
+    return LogRows(
+        partition=rows.partition,
+        offsets=[rows.offsets[at] for at in kept],
+        appended_ms=[rows.appended_ms[at] for at in kept],
+        rate_ids=[rows.rate_ids[at] for at in kept],
+        payloads=[rows.payloads[at] for at in kept],
+        payload_sha256=[rows.payload_sha256[at] for at in kept],
+        stored_sha256=[rows.stored_sha256[at] for at in kept],
+        table=rows.table.take(pa.array(kept, pa.int64())),
+    )

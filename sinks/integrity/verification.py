@@ -1,0 +1,157 @@
+"""Verifies a ledger: checkpoints, log, calls and rates against each other. Pure but for what a `LedgerCopy` reads."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple, Protocol
+
+import msgspec
+import pyarrow as pa
+
+from tokentrail.sinks.clickhouse.rate_rows import rates_of_row
+from tokentrail.sinks.integrity.call_costs import ReadyRates, ready_rates
+from tokentrail.sinks.integrity.calls_check import check_calls
+from tokentrail.sinks.integrity.checkpoint_chain import CheckedCheckpoint
+from tokentrail.sinks.integrity.found import Found, What
+from tokentrail.sinks.integrity.leaf import IsSealed, nothing_sealed
+from tokentrail.sinks.integrity.log_rows import read_rows
+from tokentrail.sinks.integrity.log_walk import LogWalk, SignedRange, WalkReport
+from tokentrail.sinks.integrity.producer_chains import check_beginnings
+from tokentrail.sinks.integrity.range_tally import rate_content
+
+RATE_COLUMNS: Final = (
+    "rate_id", "price_source", "price_version", "currency", "provider", "model", "service_tier", "input", "cache_read",
+    "cache_write_5m", "cache_write_1h", "input_audio", "output", "output_audio", "reasoning", "request",
+    "cached_audio_apart", "above_input_tokens", "listed_source", "listed_version", "listed_currency", "exchange_rate",
+    "discount_percent", "listed_rates",
+)  # fmt: skip
+"""What a checkpoint signs of `model_rates`."""
+
+
+class Batch(NamedTuple):
+    """Rows of event_log of one partition, and the rows of calls of the same stretch of offsets, both by offset."""
+
+    log: pa.Table
+    calls: pa.Table
+
+
+class LedgerCopy(Protocol):
+    """Where the tables are read from."""
+
+    def batches(self, partition: int, first_offset: int) -> Iterator[Batch]:
+        """Yield what a partition holds from an offset on; at least one batch, the last with all calls behind it."""
+
+
+class RateBook(NamedTuple):
+    """The rows of `model_rates`."""
+
+    contents: dict[int, bytes]
+    ready: dict[int, ReadyRates]
+    found: list[Found]
+
+
+class Stretch(NamedTuple):
+    """What is walked of a partition."""
+
+    partition: int
+    first_offset: int
+    ranges: list[SignedRange]
+    from_beginning: bool
+
+
+def check_rates(rows: Iterable[Mapping[str, Any]]) -> RateBook:
+    """Check that each row is named by its content, and make all ready."""
+    book = RateBook({}, {}, [])
+
+    def tell(rate_id: int, detail: str) -> None:
+        book.found.append(Found(what=What.EDITED, where="model_rates", detail=f"rate_id {rate_id} {detail}"))
+
+    for row in rows:
+        rate_id = row["rate_id"]
+        signed = {name: row[name] for name in RATE_COLUMNS}
+        content = rate_content(signed)
+        if book.contents.get(rate_id, content) != content:
+            tell(rate_id, "stands there with different content")
+        elif msgspec.structs.replace(rates_of_row(row)).rate_id != rate_id:
+            tell(rate_id, "does not name the content of its row")
+        book.contents[rate_id] = content
+        book.ready[rate_id] = ready_rates(signed)
+    return book
+
+
+def plan_walk(
+    checkpoints: Sequence[CheckedCheckpoint], partitions: Iterable[int], since: datetime | None
+) -> list[Stretch]:
+    """Return what to walk: everything, or what was signed behind the last checkpoint that was made before `since`."""
+    begin = 0
+    if since is not None:
+        begin = sum(1 for one in checkpoints if one.content.made_at < since)
+    before = {one.partition: one.next_offset for one in checkpoints[begin - 1].content.ranges} if begin else {}
+    ranges: dict[int, list[SignedRange]] = {partition: [] for partition in (*partitions, *before)}
+    for checked in checkpoints[begin:]:
+        for one in checked.content.ranges:
+            ranges.setdefault(one.partition, []).append(SignedRange(checked.content.number, one))
+    return [
+        Stretch(
+            partition,
+            signed[0].range.first_offset if signed else before.get(partition, 0),
+            signed,
+            from_beginning=partition not in before or before[partition] == 0,
+        )
+        for partition, signed in sorted(ranges.items())
+    ]
+
+
+def walk_partition(
+    copy: LedgerCopy, stretch: Stretch, rates: RateBook, is_sealed: IsSealed = nothing_sealed
+) -> WalkReport:
+    """Check one partition's log against its ranges, and its calls against its log."""
+    walk = LogWalk(stretch.partition, stretch.ranges, rates.contents, is_sealed, from_beginning=stretch.from_beginning)
+    for batch in copy.batches(stretch.partition, stretch.first_offset):
+        rows = read_rows(stretch.partition, batch.log)
+        events = walk.add(rows)
+        walk.tell(check_calls(rows, events, batch.calls, rates.ready, is_sealed))
+    return walk.finish()
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a verification says in the end."""
+
+    records: int
+    unsigned: int
+    checkpoints: int
+    findings: list[Found]
+    notes: list[Found]
+    untold: int
+    """Findings that are not listed, because there were too many."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings and not self.untold
+
+
+def conclude(
+    reports: Sequence[WalkReport], checkpoints: Sequence[CheckedCheckpoint], found: Sequence[Found]
+) -> Verdict:
+    """Put together what was found everywhere."""
+    everything = [*found, *(one for report in reports for one in report.found)]
+    heads = {report.partition: report.heads for report in reports}
+    signed_ends: dict[int, int] = {}
+    for checked in checkpoints:
+        signed_ends.update({one.partition: one.next_offset for one in checked.content.ranges})
+    for gap in check_beginnings([one for report in reports for one in report.beginnings], heads):
+        vouched = (gap.offset or 0) < signed_ends.get(gap.partition or 0, 0)
+        everything.append(msgspec.structs.replace(gap, note=vouched))
+    for report in reports:
+        if report.unsigned:
+            detail = f"{report.unsigned} records behind the last checkpoint are vouched for by their chains alone"
+            note = Found(what=What.UNSIGNED, where="event_log", partition=report.partition, detail=detail, note=True)
+            everything.append(note)
+    return Verdict(
+        records=sum(report.records for report in reports),
+        unsigned=sum(report.unsigned for report in reports),
+        checkpoints=len(checkpoints),
+        findings=[one for one in everything if not one.note],
+        notes=[one for one in everything if one.note],
+        untold=sum(report.untold for report in reports),
+    )
