@@ -201,13 +201,23 @@ class SubjectKeys:
                 held.enter_context(_locked(self._directory / "inserts.lock", fcntl.LOCK_SH))
             yield
 
-    def await_inserts(self) -> None:
-        """Return once every insert that began before this call is over; later ones know what was destroyed."""
+    @contextmanager
+    def inserts_held(self) -> Iterator[None]:
+        """Enter once every insert that began before is over, and hold later ones back until the end.
+
+        Those that go on then know of every key that was destroyed meanwhile. One holder at a time.
+        """
         with (
             _locked(self._directory / "gate.lock", fcntl.LOCK_EX),
             _locked(self._directory / "inserts.lock", fcntl.LOCK_EX),
         ):
-            pass
+            yield
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold off whoever else would erase."""
+        with _locked(self._directory / "erasing.lock", fcntl.LOCK_EX):
+            yield
 
     def _forget_if_changed(self) -> None:
         version = self._data_version()

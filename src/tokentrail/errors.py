@@ -12,6 +12,7 @@ TokentrailError
 ├── LedgerError          the ledger's tables need a hand before they can be written to
 ├── QueryError           a named query, or what it was asked with, cannot be used
 ├── AttributionError     a mapping, a split or a budget cannot be used
+├── ErasureError         a subject cannot be erased, or not wholly
 ├── KeyStoreError        the keys of sealed fields cannot be used
 ├── MigrationError       the database's schema is not the one expected
 └── StackError           the one-machine stack cannot start or go on
@@ -70,6 +71,10 @@ class QueryError(TokentrailError):
 
 class AttributionError(TokentrailError):
     """A mapping, a split or a budget cannot be used; names file, entry and field."""
+
+
+class ErasureError(TokentrailError):
+    """A subject cannot be erased, or is not wholly erased yet; says how to go on."""
 
 
 class KeyStoreError(TokentrailError):

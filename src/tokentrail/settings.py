@@ -18,8 +18,8 @@ _NOT_SETTINGS = frozenset(("TOKENTRAIL_CONFIG",))
 _FOUND_OUT = frozenset(("kafka_configured",))
 """Fields that say how the settings came about; nobody sets them."""
 _PATHS = (
-    "data", "rules", "prices", "spool", "events_file", "subject_keys", "kafka_ssl_cafile", "kafka_ssl_certfile",
-    "kafka_ssl_keyfile",
+    "data", "rules", "prices", "budgets", "spool", "events_file", "subject_keys", "kafka_ssl_cafile",
+    "kafka_ssl_certfile", "kafka_ssl_keyfile",
 )  # fmt: skip
 
 
@@ -86,6 +86,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """How often the ledger signs what it gained."""
     checkpoint_file: Path | None = None
     """Where signed checkpoints are appended to; without it `checkpoints.jsonl` below `data`."""
+    budgets: Path | None = None
+    """What may be spent, by whom, and how shared cost is split."""
     data: Path = Path("~/.local/share/tokentrail")
     """Data of the one-machine stack."""
     content: Literal["off", "preview", "full"] = "off"

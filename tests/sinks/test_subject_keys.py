@@ -92,8 +92,8 @@ def test_an_eraser_waits_for_inserts_that_have_begun_and_no_later_one_passes_it(
 
     def erase() -> None:
         waiting.set()
-        eraser.await_inserts()
-        order.append("erased")
+        with eraser.inserts_held():
+            order.append("erased")
         second_may_go.set()
 
     with keys.inserting():

@@ -1,0 +1,157 @@
+"""An erasure on a real engine: what is gone, what stays as it was, and what it says of itself."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from clickhouse_connect.driver.client import Client
+from ledger_log import block_of, completed, started
+
+from tokentrail.errors import EngineError
+from tokentrail.settings import Settings
+from tokentrail.sinks.clickhouse.connection import connect
+from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables
+from tokentrail.sinks.clickhouse.migrations import migrate
+from tokentrail.sinks.erasure.cleaning import Cleaning
+from tokentrail.sinks.erasure.erasing import Eraser
+from tokentrail.sinks.erasure.receipt import is_signed_by
+from tokentrail.sinks.erasure.subject import read_subject
+from tokentrail.sinks.integrity.signing_keys import SigningKey, make_signing_key
+
+pytestmark = pytest.mark.engine
+MARK = "Qz7marked"
+"""Stands in every value of the subject."""
+ORIGINALS = "SELECT kafka_partition, kafka_offset, payload_sha256 FROM event_log ORDER BY ALL"
+IN_THEIR_PLACE = """
+    SELECT countIf(seal = 'erased'), countIf(seal = 'erased' AND sealed = '' AND SHA256(payload) IN (
+        SELECT stored_sha256 FROM erased_rows WHERE topic = 'llm.calls')) FROM event_log
+"""
+SUBJECT = read_subject(f"user:{MARK}-user")
+
+
+def of_subject(number: int, **more: Any) -> bytes:
+    fields = {
+        "user_id": f"{MARK}-user", "session_id": f"{MARK}-session", "ip_address": f"{MARK}-ip",
+        "user_agent": f"{MARK}-agent", "error_message": f"{MARK} error", "prompt_preview": f"{MARK} prompt",
+        "response_preview": f"{MARK} answer", "request_hash": f"{MARK}-request", "response_hash": f"{MARK}-response",
+        "attributes": {"mail": f"{MARK}@example.org", "team": "blue", "tokentrail.dropped_events": "1"},
+    }  # fmt: skip
+    return completed(number, **{**fields, **more})
+
+
+def of_other(number: int) -> bytes:
+    return completed(number, user_id="other", session_id="other session", attributes={"team": "blue"})
+
+
+@pytest.fixture(params=["unsealed"])
+def ledger(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Settings:
+    """Return the settings of a ledger with calls of two users, an alert and a silence about one of them."""
+    sealing = msgspec.structs.replace(settings, subject_keys=tmp_path / "keys")
+    migrate(settings)
+    tables = LedgerTables(sealing if request.param == "sealed" else settings, "test")
+    tables.recover([0, 1])
+    head = msgspec.json.decode(started(9))
+    begun = msgspec.json.encode({**head, "user_id": f"{MARK}-user", "session_id": f"{MARK}-session"})
+    unreadable = b'{"type":"llm.call.completed", "user_id": "' + MARK.encode() + b'-user"}'
+    tables.insert(block_of(0, [of_subject(0), of_other(1), begun, of_subject(3), unreadable, b"watermark"]))
+    tables.insert(block_of(0, [of_other(0), of_subject(1)], partition=1))
+    tables.close()
+    with connect(settings) as client:
+        client.database = settings.clickhouse_database
+        _tell(client, 0, "user_id", f"{MARK}-user")
+        _tell(client, 1, "department+session_id", f"research\x1f{MARK}-session")
+        _tell(client, 2, "user_id", "other")
+        client.insert("alert_controls", [[0, 0, "silence", [f"{MARK}-user"], f"as {MARK}-user asked"]],
+                      ["kafka_partition", "kafka_offset", "kind", "entities", "reason"])  # fmt: skip
+    return sealing
+
+
+def _tell(client: Client, offset: int, dimension: str, entity: str) -> None:
+    row = {
+        "kafka_partition": 0, "kafka_offset": offset, "detected_at": datetime.now(UTC), "alert_id": f"alert-{offset}",
+        "dimension": dimension, "entity": entity, "summary": f"{entity}: 400 calls",
+    }  # fmt: skip
+    client.insert("alerts", [list(row.values())], list(row))
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> SigningKey:
+    return make_signing_key(tmp_path / "signing.pem")
+
+
+def test_nothing_of_a_subject_can_be_read_and_every_sum_stays(ledger: Settings, key: SigningKey) -> None:
+    before, originals = _sums(ledger), _rows(ledger, ORIGINALS)
+    eraser = Eraser(ledger, key)
+    counts = eraser.preview(SUBJECT)
+    assert (counts["calls"], counts["alerts"]) == (3, 2)
+    assert counts["event_log, sealed"] + counts["event_log, not sealed"] == 5
+    assert {"alerts", "calls", "calls_day", "calls_hour"} <= set(_tables_with(ledger, MARK))
+
+    signed = eraser.erase(SUBJECT)
+    eraser.close()
+    assert _tables_with(ledger, MARK) == []
+    assert _sums(ledger) == before
+    assert _rows(ledger, ORIGINALS) == originals
+    assert _rows(ledger, IN_THEIR_PLACE) == [(5, 5)]
+    assert _rows(ledger, "SELECT alert_id FROM alerts WHERE entity = 'other'") == [("alert-2",)]
+    assert _rows(ledger, "SELECT count() FROM calls WHERE session_id = 'other session'") == [(2,)]
+    assert _rows(ledger, "SELECT attributes FROM calls WHERE user_id = '' LIMIT 1") == [
+        ({"mail": "", "team": "blue", "tokentrail.dropped_events": "1"},)
+    ]
+    assert is_signed_by(signed, key.public)
+    assert MARK not in msgspec.json.encode(signed).decode()
+    cleaned = {one.table: one.rows for one in signed.receipt.cleaned}
+    assert (cleaned["calls"], cleaned["event_log"], cleaned["alerts"], cleaned["alert_controls"]) == (3, 5, 2, 1)
+
+
+@pytest.mark.parametrize("ledger", ["unsealed"], indirect=True)
+def test_an_erasure_that_was_cut_short_anywhere_is_finished_by_the_next(
+    ledger: Settings, key: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _sums(ledger)
+    eraser = Eraser(ledger, key)
+
+    def fail(_: Cleaning) -> None:
+        raise EngineError("killed")
+
+    for step in ("hide", "forget_user_in_keys", "rewrite"):
+        with monkeypatch.context() as broken:
+            broken.setattr(Cleaning, step, fail)
+            with pytest.raises(EngineError, match="killed"):
+                eraser.erase(SUBJECT)
+    receipt = eraser.erase(SUBJECT).receipt
+    eraser.close()
+    assert _tables_with(ledger, MARK) == []
+    assert _sums(ledger) == before
+    assert {one.table: one.rows for one in receipt.cleaned}["calls"] == 3
+
+
+def _rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:
+    with connect(settings) as client:
+        client.database = settings.clickhouse_database
+        return [tuple(row) for row in client.query(sql).result_rows]
+
+
+def _tables_with(settings: Settings, text: str) -> list[str]:
+    """Return the tables of the database in any of whose rows a text stands."""
+    names = _rows(
+        settings,
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree' ORDER BY name",
+    )
+    return [
+        name
+        for (name,) in names
+        if _rows(settings, f"SELECT count() FROM {name} WHERE position(toString(tuple(*)), '{text}') > 0") != [(0,)]  # noqa: S608  # the engine's own names
+    ]
+
+
+def _sums(settings: Settings) -> list[tuple[Any, ...]]:
+    sums = "sum(cost_usd), sum(input_tokens), sum(output_tokens)"
+    queries = [
+        f"SELECT count(), {sums} FROM calls",
+        *(f"SELECT sum(calls), {sums} FROM {rollup}" for rollup in ("calls_minute", "calls_hour", "calls_day")),
+        f"SELECT team, sum(calls), {sums} FROM calls_day GROUP BY team ORDER BY team",
+    ]
+    return [row for query in queries for row in _rows(settings, query)]
