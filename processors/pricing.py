@@ -145,6 +145,10 @@ class PriceBook:
             return tariff.rates
         return tariff.for_input(call.usage.input_tokens or 0) if call.usage else tariff.rates
 
+    def tariffs_on(self, provider: str, model: str, service_tier: str, day: date) -> DayTariffs | None:
+        """Return the tariffs of a UTC day, of the first source that knows them; None where none does."""
+        return self._look_up(provider, model, service_tier, day)
+
     def _look_up(
         self, provider: str | None, model: str | None, service_tier: str | None, day: date
     ) -> DayTariffs | None:

@@ -3,14 +3,16 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from tokentrail.errors import TokentrailError
 from tokentrail.processors.mappings import TARGETS
+from tokentrail.processors.price_file import Markup
 from tokentrail.processors.slicing import MAX_AHEAD_S, MAX_BEHIND_S
 from tokentrail.settings import Settings
+from tokentrail.sinks.clickhouse.charge_sql import charged_sql
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
 from tokentrail.sinks.clickhouse.mapping_sql import mapped, mapping_joins
 
@@ -61,7 +63,10 @@ class CostQueryError(TokentrailError):
 
 
 class CostRow(msgspec.Struct, frozen=True):
-    """One group. `cost_usd` is None where no call of it could be priced; `unpriced_calls` are not in `cost_usd`."""
+    """One group. `cost_usd` is None where no call of it could be priced; `unpriced_calls` are not in `cost_usd`.
+
+    `charged_usd` is the cost with its mark-ups, exact; None where it was not asked for.
+    """
 
     group: dict[str, Any]
     calls: int
@@ -70,12 +75,23 @@ class CostRow(msgspec.Struct, frozen=True):
     output_tokens: int
     cost_usd: Decimal | None
     unpriced_calls: int
+    charged_usd: Decimal | None = None
+
+
+class CostFrame(NamedTuple):
+    """What a statement about costs consists of besides its measures."""
+
+    groups: dict[str, str]
+    source: str
+    conditions: str
+    parameters: dict[str, Any]
 
 
 class CostQuery(msgspec.Struct, frozen=True, kw_only=True):
     """A question. `since` <= the call's time < `until`; a filter takes the calls that equal its value.
 
-    With `mapped`, department, team and cost centre are those that the mappings of the call's day say.
+    With `mapped`, department, team and cost centre are those that the mappings of the call's day say. With `markups`,
+    what departments are charged stands beside the cost.
     """
 
     by: tuple[str, ...] = ()
@@ -83,6 +99,7 @@ class CostQuery(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
     filters: dict[str, str] = {}
     mapped: bool = False
+    markups: tuple[Markup, ...] | None = None
 
     def to_sql(self, database: str) -> tuple[str, dict[str, Any]]:
         """Return the statement and its parameters.
@@ -90,25 +107,35 @@ class CostQuery(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             CostQueryError: `by` or `filters` names something unknown.
         """
-        groups = [(name, self._expression(name)) for name in self.by]
-        conditions, parameters = self._conditions()
-        lines = [f"    {expression} AS `{name}`," for name, expression in groups]
-        sql = "\n".join(
-            [
-                "SELECT",
-                *lines,
-                _MEASURES_SQL,
-                f"FROM `{database}`.calls_corrected AS call",
-                *([mapping_joins(COLUMNS["team"], f"`{database}`.mappings")] if self.mapped else ()),
-                f"WHERE {' AND '.join(conditions)}",
-            ]
-        )
-        if groups:
+        frame = self.frame(database)
+        lines = [f"    {expression} AS `{name}`," for name, expression in frame.groups.items()]
+        measures = _MEASURES_SQL
+        if self.markups is not None:
+            charged, parameters = charged_sql(self.markups, self._columns()["department"])
+            measures += f",\n    {charged} AS charged_usd"
+            frame.parameters.update(parameters)
+        sql = "\n".join(["SELECT", *lines, measures, frame.source, frame.conditions])
+        if frame.groups:
             names = [f"`{name}`" for name in self.by]
             periods = [f"`{name}`" for name in self.by if name in PERIODS]
             order = [*periods, "cost_usd DESC", "calls DESC", *names]
             sql += f"\nGROUP BY {', '.join(names)}\nORDER BY {', '.join(order)}"
-        return sql, parameters
+        return sql, frame.parameters
+
+    def frame(self, database: str) -> CostFrame:
+        """Return groups, FROM, WHERE and parameters; the table's alias is `call`.
+
+        Raises:
+            CostQueryError: `by` or `filters` names something unknown.
+        """
+        conditions, parameters = self._conditions()
+        joins = [mapping_joins(COLUMNS["team"], f"`{database}`.mappings")] if self.mapped else []
+        return CostFrame(
+            groups={name: self._expression(name) for name in self.by},
+            source="\n".join([f"FROM `{database}`.calls_corrected AS call", *joins]),
+            conditions=f"WHERE {' AND '.join(conditions)}",
+            parameters=parameters,
+        )
 
     def _conditions(self) -> tuple[list[str], dict[str, Any]]:
         # `appended_at` says nothing more than `time`; it is what partitions are pruned by.

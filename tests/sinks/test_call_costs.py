@@ -11,6 +11,7 @@ from call_cost import cost_of
 from genai_prices.data_snapshot import get_snapshot
 from ledger_log import block_of, completed, rows
 from public_cost import public_cost
+from varied_usage import draw_usage
 
 from tokentrail.processors.pricing import DayTariffs, LongContext, PriceBook, Rates, Tariff
 from tokentrail.processors.pricing_public import PublicPrices
@@ -26,8 +27,6 @@ KNOWN = [
     ("google", "gemini-2.5-flash"), ("deepseek", "deepseek-chat"), ("perplexity", "sonar-deep-research"),
 ]  # fmt: skip
 UNKNOWN = [("openai", "gpt-unheard"), ("nobody", "gpt-4o"), (None, None)]
-TOKENS = (0, 1, 7, 1_000, 128_000, 200_000, 200_001, 272_001, 1_000_001)
-PARTS = [name for name in Usage.__struct_fields__ if name not in {"input_tokens", "output_tokens"}]
 
 
 class OddPrices:
@@ -71,26 +70,6 @@ def listed_models(chance: random.Random) -> list[tuple[str, str]]:
         if provider.find_model(model.id) is model
     ]
     return chance.sample(listed, 20)
-
-
-def draw_usage(chance: random.Random) -> Usage | None:
-    """Parts that mostly fit into their totals, and often are not told at all."""
-    if chance.random() < 0.03:
-        return None
-    told: dict[str, int] = {
-        name: chance.choice((chance.choice(TOKENS), chance.randrange(400_000)))
-        for name in PARTS
-        if chance.random() < 0.4
-    }
-    spoken = {"output_audio_tokens", "reasoning_tokens"}
-    totals = {
-        "input_tokens": sum(count for name, count in told.items() if name not in spoken),
-        "output_tokens": sum(count for name, count in told.items() if name in spoken),
-    }
-    for name, least in totals.items():
-        if chance.random() < 0.93:
-            told[name] = max(0, least + chance.choice((*TOKENS, chance.randrange(400_000), -1)))
-    return Usage(**told)
 
 
 def comparable(usage: Usage) -> bool:

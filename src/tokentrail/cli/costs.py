@@ -30,9 +30,13 @@ def costs(  # noqa: PLR0913 - each is an option of its own
     mapped: Annotated[
         bool, typer.Option("--mapped", help="Department, team and cost centre as `tokentrail mappings` says.")
     ] = False,
+    charged: Annotated[
+        bool, typer.Option("--charged", help="Beside the cost what departments are charged: the price list's mark-ups.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Show what calls cost, the dearest group first. Calls without a known price are counted, never guessed."""
+    from tokentrail.processors.price_sources import read_markups
     from tokentrail.settings import current_settings
     from tokentrail.sinks.clickhouse.cost_query import CostQuery, read_costs
 
@@ -40,20 +44,28 @@ def costs(  # noqa: PLR0913 - each is an option of its own
         by=tuple(dict.fromkeys(name.strip() for name in by.split(",") if name.strip())),
         since=parse_moment(since),
         until=parse_moment(until) if until else None,
-        filters=dict(_filter(text) for text in where or ()),
+        filters=dict(parse_filter(text) for text in where or ()),
         mapped=mapped,
+        markups=read_markups(current_settings()) if charged else None,
     )
     rows = read_costs(current_settings(), query)
     if as_json:
-        print_json([{**row.group, **_measures(row)} for row in rows])
+        added = [{"charged_usd": row.charged_usd} if charged else {} for row in rows]
+        print_json([{**row.group, **_measures(row), **more} for row, more in zip(rows, added, strict=True)])
     elif rows and rows[0].calls:
         title = f"Costs since {since}" + (f" until {until}" if until else "")
-        print_table(title, (*query.by, *_NUMBERS), [_cells(row) for row in rows], _NUMBERS)
+        numbers = (*_NUMBERS, "charged USD") if charged else _NUMBERS
+        print_table(title, (*query.by, *numbers), [_cells(row, charged=charged) for row in rows], numbers)
     else:
         out.print(f"No calls since {since}.")
 
 
-def _filter(text: str) -> tuple[str, str]:
+def parse_filter(text: str) -> tuple[str, str]:
+    """Return name and value of `name=value`.
+
+    Raises:
+        typer.BadParameter: there is no equals sign.
+    """
     name, equals, value = text.partition("=")
     if not equals:
         raise typer.BadParameter(f"{text!r} is no filter; write for instance user=alice.")
@@ -66,8 +78,12 @@ def _measures(row: "CostRow") -> dict[str, int | Decimal | None]:
     return {name: getattr(row, name) for name in MEASURES}
 
 
-def _cells(row: "CostRow") -> list[str]:
+def _cells(row: "CostRow", *, charged: bool) -> list[str]:
     counts = (row.calls, row.errors, row.input_tokens, row.output_tokens)
-    cost = "unknown" if row.cost_usd is None else f"{row.cost_usd:,.6f}"
     group = [str(value) if value != "" else "-" for value in row.group.values()]
-    return [*group, *(f"{count:,}" for count in counts), cost, f"{row.unpriced_calls:,}"]
+    cells = [*group, *(f"{count:,}" for count in counts), _amount(row.cost_usd), f"{row.unpriced_calls:,}"]
+    return [*cells, _amount(row.charged_usd)] if charged else cells
+
+
+def _amount(usd: Decimal | None) -> str:
+    return "unknown" if usd is None else f"{usd:,.6f}"
