@@ -4,11 +4,8 @@ import typer
 
 from tokentrail.cli.alerts import app as alerts
 from tokentrail.cli.backtest import app as backtest
-from tokentrail.cli.checkpoint import checkpoint
 from tokentrail.cli.costs import costs
 from tokentrail.cli.demo import demo
-from tokentrail.cli.export import export
-from tokentrail.cli.keys import app as keys
 from tokentrail.cli.light import LIGHT_COMMANDS, run_light
 from tokentrail.cli.mappings import app as mappings
 from tokentrail.cli.migrate import migrate
@@ -22,7 +19,6 @@ from tokentrail.cli.simulate import simulate
 from tokentrail.cli.status import status
 from tokentrail.cli.topics import topics
 from tokentrail.cli.up import up
-from tokentrail.cli.verify import verify
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,10 +28,7 @@ app = typer.Typer(
 )
 for command in (up, demo, status, costs, savings, topics, migrate, replay, simulate, scorecard):
     app.command()(command)
-for command in (verify, checkpoint, export):
-    app.command()(command)
 app.add_typer(alerts, name="alerts")
-app.add_typer(keys, name="keys")
 app.add_typer(query, name="query")
 app.add_typer(mappings, name="mappings")
 app.add_typer(rules, name="rules")
