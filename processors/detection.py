@@ -1,6 +1,7 @@
 """Detection: is this window, beside this baseline, an anomaly under this rule? Pure arithmetic."""
 
 import math
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -216,7 +217,7 @@ def _judge_new_entity(case: _Case, _: NewEntity) -> Verdict:
 
 
 def _judge_budget(case: _Case, condition: Budget) -> Verdict:
-    limit = find_limit(condition, case.entity)
+    limit = find_limit(condition, case.entity, case.second)
     spent = case.month.usd_at(case.second) if case.month else 0.0
     if limit is None:
         return Verdict(False, spent, None, 0.0)  # noqa: FBT003 - a record's field
@@ -228,13 +229,17 @@ def _judge_budget(case: _Case, condition: Budget) -> Verdict:
     return Verdict(enough and spent > threshold, spent, limit, threshold)
 
 
-def find_limit(condition: Budget, entity: str) -> float | None:
-    """Return what an entity may spend in a month (US dollars), or None if it has no limit.
+def find_limit(condition: Budget, entity: str, second: int) -> float | None:
+    """Return what an entity may spend in the month of `second` (US dollars), or None if it has no limit.
 
     The values of a combined entity are joined by " / " there.
     """
-    limits = condition.limits_usd
-    return limits.get(entity.replace(SEPARATOR, " / "), limits.get("*"))
+    name, limits = entity.replace(SEPARATOR, " / "), condition.limits_usd
+    usual = limits.get(name, limits.get("*"))
+    if not condition.limits_of_months_usd:
+        return usual
+    month = time.strftime("%Y-%m", time.gmtime(second))
+    return condition.limits_of_months_usd.get(month, {}).get(name, usual)
 
 
 def _floor(rule: Rule, usual: Usual) -> Usual:

@@ -11,9 +11,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 
 from tokentrail.kafka_security import kafka_options
+from tokentrail.processors.budget_rules import load_active_rules
 from tokentrail.processors.pulse import LINGER_MS, Pulse
 from tokentrail.processors.record_batches import BatchingApp
-from tokentrail.processors.rules import load_rules
 from tokentrail.schemas import topics
 from tokentrail.schemas.events import SCHEMA_VERSION, Watermark
 from tokentrail.settings import Settings
@@ -33,7 +33,8 @@ class PulseWriter:
         self._app = app
         self._settings = settings
         self._topic = settings.topic(topics.CALLS.name)
-        longest_s = max((r.window_s + r.for_s + r.keep_firing_for_s for r in load_rules(settings.rules)), default=0)
+        rules = load_active_rules(settings.rules, settings.budgets)
+        longest_s = max((rule.window_s + rule.for_s + rule.keep_firing_for_s for rule in rules), default=0)
         # Long enough for every open alert to resolve.
         self._pulse = Pulse(settings.idle_after_ms, LINGER_MS + 1000 * longest_s)
         self._client: AIOKafkaConsumer | None = None

@@ -63,7 +63,7 @@ class SliceWorker:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._rule_file = RuleFileWatch(settings.rules)
+        self._rule_file = RuleFileWatch(settings.rules, settings.budgets)
         self._plan = plan_tallies(self._rule_file.rules)
         self._cost = CostMeter(open_price_book(settings))
         self._calls = settings.topic(topics.CALLS.name)

@@ -71,7 +71,7 @@ class WatchWorker:
         self._slices = settings.topic(topics.SLICES.name)
         self._alerts = settings.topic(topics.ALERTS.name)
         self._partitions: dict[int, _Partition] = {}
-        self._rule_file = RuleFileWatch(settings.rules)
+        self._rule_file = RuleFileWatch(settings.rules, settings.budgets)
         self._frames = self._changes = self._unreadable = 0
         self.app = BatchingApp(settings, "watch", [self._slices])
         self._changelog = settings.topic(topics.WATCH_STATE.name)

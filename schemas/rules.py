@@ -102,6 +102,10 @@ class Budget(_Condition, frozen=True, kw_only=True, tag="budget"):
 
     limits_usd: Annotated[dict[str, Annotated[float, Meta(gt=0)]], Meta(min_length=1)]
     """Entity → limit a month; `"*"` for every other. An entity without a limit is not judged."""
+    limits_of_months_usd: dict[
+        Annotated[str, Meta(pattern=r"^\d{4}-(0[1-9]|1[0-2])$")], dict[str, Annotated[float, Meta(gt=0)]]
+    ] = {}
+    """Month, YYYY-MM → entity → its limit in that month, in place of the one above."""
     at: Annotated[float, Meta(gt=0, le=100)] = 1.0
     forecast: bool = False
 

@@ -65,15 +65,16 @@ def test_the_engine_applies_mappings_as_the_rules_say(settings: Settings) -> Non
         record_mappings(settings, entries[at : at + 30], "tester")
     recorded = read_recorded_mappings(settings)
     fields = [f"call.{source}" if source != "team" else "call.attributes['team']" for source in SOURCES]
-    for shift in range(-5, 8):
-        day = f"addDays(toDate(call.time), {shift})"
-        told = ", ".join(mapped(t, {"team": fields[3], "department": fields[-1]}.get(t, "''"), day) for t in TARGETS)
-        sql = f"SELECT {', '.join(fields)}, {told} FROM calls AS call {mapping_joins(fields[3])}"  # noqa: S608 - made of names of ours
-        held = holding(recorded, AT.date() + timedelta(days=shift))
-        for row in (answers := rows(settings, sql)):
-            call = dict(zip(SOURCES, row, strict=False))
-            assert row[len(SOURCES) :] == tuple(attribute(call, held, target) for target in TARGETS)
-        assert len(answers) == len(known_calls())
+    day = "addDays(toDate(call.time), call.shift)"
+    told = ", ".join(mapped(t, {"team": fields[3], "department": fields[-1]}.get(t, "''"), day) for t in TARGETS)
+    calls = "(SELECT *, arrayJoin(range(-5, 8)) AS shift FROM calls)"
+    sql = f"SELECT call.shift, {', '.join(fields)}, {told} FROM {calls} AS call {mapping_joins(fields[3])}"  # noqa: S608 - names of ours
+    answers = rows(settings, sql)
+    held = {shift: holding(recorded, AT.date() + timedelta(days=shift)) for shift in range(-5, 8)}
+    for shift, *row in answers:
+        call = dict(zip(SOURCES, row, strict=False))
+        assert row[len(SOURCES) :] == [attribute(call, held[shift], target) for target in TARGETS]
+    assert len(answers) == 13 * len(known_calls())
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import typer
 
 from tokentrail.cli.moments import parse_moment
 from tokentrail.cli.output import JsonFlag, out, print_json, print_table
+from tokentrail.cli.split_costs import show_split_costs
 
 if TYPE_CHECKING:
     from tokentrail.sinks.clickhouse.cost_query import CostRow
@@ -33,6 +34,9 @@ def costs(  # noqa: PLR0913 - each is an option of its own
     charged: Annotated[
         bool, typer.Option("--charged", help="Beside the cost what departments are charged: the price list's mark-ups.")
     ] = False,
+    split: Annotated[
+        bool, typer.Option("--split", help="Hand shared cost on by the [[split]] of your budgets.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Show what calls cost, the dearest group first. Calls without a known price are counted, never guessed."""
@@ -49,7 +53,9 @@ def costs(  # noqa: PLR0913 - each is an option of its own
         markups=read_markups(current_settings()) if charged else None,
     )
     rows = read_costs(current_settings(), query)
-    if as_json:
+    if split:
+        show_split_costs(rows, f"Costs since {since}, split", as_json=as_json)
+    elif as_json:
         added = [{"charged_usd": row.charged_usd} if charged else {} for row in rows]
         print_json([{**row.group, **_measures(row), **more} for row, more in zip(rows, added, strict=True)])
     elif rows and rows[0].calls:

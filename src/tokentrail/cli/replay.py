@@ -77,11 +77,13 @@ def replay(  # noqa: PLR0913, PLR0917 - the options of a command
 
 def _tell(settings: "Settings", stretch: "Stretch", rules: Path | None, processes: int, *, as_json: bool) -> None:
     from tokentrail.cli.replaying import Told, replay_stretch
+    from tokentrail.processors.budget_rules import load_active_rules
     from tokentrail.processors.rules import load_rules
 
+    active = load_rules(rules) if rules else load_active_rules(settings.rules, settings.budgets)
     started = time.perf_counter()
     told, changes, day = Told(), 0, ""
-    for alert in replay_stretch(settings, load_rules(rules or settings.rules), stretch, processes, told):
+    for alert in replay_stretch(settings, active, stretch, processes, told):
         changes += 1
         if as_json:
             print_json_line(alert)

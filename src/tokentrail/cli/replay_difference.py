@@ -51,10 +51,12 @@ def tell_difference(  # noqa: PLR0913 - the options of a command
     Raises:
         TokentrailError: log, alerts or rules cannot be read.
     """
+    from tokentrail.processors.budget_rules import load_active_rules
     from tokentrail.processors.rules import load_rules
 
-    new_rules = load_rules(rules or settings.rules)
-    old_rules = load_rules(settings.rules if against == LIVE else Path(against))
+    active = load_active_rules(settings.rules, settings.budgets)
+    new_rules = load_rules(rules) if rules else active
+    old_rules = active if against == LIVE else load_rules(Path(against))
     told = Told()
     # The warm-up's alerts too: one that is still open at the beginning is matched, and not new.
     everything = msgspec.structs.replace(stretch, begin=None)
