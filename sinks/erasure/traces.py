@@ -31,20 +31,20 @@ class Traces:
         """Return how many rows of each table there are now, by table."""
         return {
             "calls": self._count("calls", self._subject.of_calls),
-            "event_log, sealed": self._count("event_log", self._sealed_with(key_ids)),
-            "event_log, not sealed": self._count("event_log", self._unsealed),
-            "alerts": self._count("alerts", self._of_alerts),
-            "alert_controls": self._count("alert_controls", self._of_controls),
+            "event_log, sealed": self._count("event_log", self.sealed_with(key_ids)),
+            "event_log, not sealed": self._count("event_log", self.unsealed),
+            "alerts": self._count("alerts", self.of_alerts),
+            "alert_controls": self._count("alert_controls", self.of_controls),
         }
 
     def note_alerts(self) -> None:
         """Note the alerts, and what people did about them, that name the subject or one of its sessions."""
-        self._note(ALERTS.name, "alerts", self._of_alerts, "''")
-        self._note(ALERT_CONTROLS.name, "alert_controls", self._of_controls, "''")
+        self._note(ALERTS.name, "alerts", self.of_alerts, "''")
+        self._note(ALERT_CONTROLS.name, "alert_controls", self.of_controls, "''")
 
     def note_calls(self, key_ids: Sequence[bytes]) -> None:
         """Note what a column tells: rows of `calls`, and rows that were sealed under these keys."""
-        self._note(CALLS.name, "event_log", self._sealed_with(key_ids), "SHA256(payload)")
+        self._note(CALLS.name, "event_log", self.sealed_with(key_ids), "SHA256(payload)")
         self._note(CALLS.name, "calls", self._subject.of_calls, "''")
 
     def note_unsealed(self, kept_attributes: Sequence[str]) -> int:
@@ -53,14 +53,14 @@ class Traces:
         Every payload of the archive that is not sealed is looked through, 1 GB in a second or so.
         """
         found = 0
-        condition, last = self._unsealed, (0, -1)
+        condition, last = self.unsealed, (0, -1)
         while True:
             rows = self._client.query(
                 f"SELECT kafka_partition, kafka_offset, payload, rejection FROM {self._database}.event_log "  # noqa: S608  # names of ours
                 f"WHERE ({condition}) AND (kafka_partition, toInt64(kafka_offset)) > "
                 f"({{partition:UInt32}}, {{offset:Int64}}) "
                 f"ORDER BY kafka_partition, kafka_offset LIMIT {_STEP_ROWS}",
-                {**self._parameters, "partition": last[0], "offset": last[1]},
+                {**self.parameters, "partition": last[0], "offset": last[1]},
                 QUIET,
                 column_formats={"payload": "bytes"},
             ).result_rows
@@ -88,31 +88,33 @@ class Traces:
             f"INSERT INTO {self._database}.erased_rows "  # noqa: S608  # names of ours
             f"SELECT {{erasure_id:String}}, '{topic}', kafka_partition, kafka_offset, toFixedString({stored}, 32) "
             f"FROM {self._database}.{table} WHERE {condition}",
-            {**self._parameters, **self._noted},
+            {**self.parameters, **self._noted},
             settings=QUIET,
         )
 
     def _count(self, table: str, condition: str) -> int:
         query = f"SELECT count() FROM {self._database}.{table} WHERE {condition}"  # noqa: S608  # names of ours
-        return int(self._client.query(query, self._parameters, QUIET).result_rows[0][0])
+        return int(self._client.query(query, self.parameters, QUIET).result_rows[0][0])
 
     @property
-    def _parameters(self) -> dict[str, str]:
+    def parameters(self) -> dict[str, str]:
+        """What is bound in the conditions."""
         return self._subject.parameters | {
             "subject_text": json.dumps(self._subject.value, ensure_ascii=False),
             "dimension": self._subject.dimension,
         }
 
     @staticmethod
-    def _sealed_with(key_ids: Sequence[bytes]) -> str:
+    def sealed_with(key_ids: Sequence[bytes]) -> str:
+        """Return the condition on event_log for rows that were sealed under these keys."""
         if not key_ids:
             return "0"
         listed = ", ".join(f"unhex('{key_id.hex()}')" for key_id in key_ids)
         return f"subject_key_id IN ({listed})"
 
     @property
-    def _unsealed(self) -> str:
-        """Events by their own fields; what could not be read by the field's name and value, as anybody writes them."""
+    def unsealed(self) -> str:
+        """The condition on event_log for the rest: events by their own fields, what could not be read by its text."""
         name = f"concat('\"{self._subject.dimension}\"\\\\s*:\\\\s*', regexpQuoteMeta({{subject_text:String}}))"
         return (
             f"seal = '' AND event_type IN ('llm.call.started', 'llm.call.completed') AND {self._subject.of_payloads}"
@@ -120,7 +122,8 @@ class Traces:
         )
 
     @property
-    def _of_alerts(self) -> str:
+    def of_alerts(self) -> str:
+        """The condition on alerts; a user's sessions are looked up in `calls`."""
         names = "splitByChar(char(31), entity)"
         of_subject = f"has(splitByChar('+', dimension), {{dimension:String}}) AND has({names}, {{subject:String}})"
         of_filter = "position(filter, concat({dimension:String}, '=')) > 0 AND position(filter, {subject:String}) > 0"
@@ -134,7 +137,8 @@ class Traces:
         return f"{of_subject} OR {of_filter} OR {of_sessions}"
 
     @property
-    def _of_controls(self) -> str:
+    def of_controls(self) -> str:
+        """The condition on alert_controls."""
         named = "has(entities, {subject:String})"
         if len(self._subject.value) < _SHORTEST_WORD:
             return named

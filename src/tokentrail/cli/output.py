@@ -30,7 +30,12 @@ err = Console(stderr=True, highlight=False)
 
 def print_json(value: Any) -> None:
     """Print a value as JSON to standard output; Decimal as a string, so that no digit of money is lost."""
-    out.file.write(orjson.dumps(value, default=_encode, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z).decode() + "\n")
+    out.file.write(json_bytes(value).decode() + "\n")
+
+
+def json_bytes(value: Any) -> bytes:
+    """Return a value as JSON for people, as `print_json` has it."""
+    return orjson.dumps(value, default=_encode, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z)
 
 
 def print_json_line(value: Any) -> None:
