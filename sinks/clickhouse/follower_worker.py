@@ -50,7 +50,7 @@ async def _follow(settings: Settings, follower: LogFollower, released: asyncio.E
         if time.monotonic() >= due_s:
             await asyncio.to_thread(follower.checkpoint)
             due_s = time.monotonic() + settings.checkpoint_interval_s
-            await _publish(settings, lines)
+            await publish_checkpoints(settings, lines)
         # Behind a writer that catches up, half of the time is left to it.
         pause_s = time.monotonic() - begin_s if count >= BATCH_ROWS else PAUSE_S
         try:
@@ -60,7 +60,7 @@ async def _follow(settings: Settings, follower: LogFollower, released: asyncio.E
     await asyncio.to_thread(follower.save)
 
 
-async def _publish(settings: Settings, lines: list[bytes]) -> None:
+async def publish_checkpoints(settings: Settings, lines: list[bytes]) -> None:
     """Tell Kafka of new checkpoints; those that it does not take are told with the next."""
     if not lines:
         return

@@ -29,6 +29,8 @@ _CHECKPOINTS: Final = pa.schema(
 # Ours are written once by whoever holds the work, and the engine would take two equal blocks for one.
 _ONCE: Final = {"async_insert": 0, "insert_deduplicate": 0}
 
+_BETWEEN: Final = "WHERE kafka_partition = {partition:UInt32} AND kafka_offset BETWEEN {begin:UInt64} AND {last:UInt64}"
+
 
 class IntegrityTables:
     """One connection. Every method raises EngineError where the engine cannot be reached or refuses."""
@@ -85,23 +87,35 @@ class IntegrityTables:
         """Yield log and calls of a stretch of offsets, ends included; at least one batch."""
         begin, done = first_offset, False
         while not done:
-            bounds = {"partition": partition, "begin": begin, "last": last_offset}
-            where = "kafka_partition = {partition:UInt32} AND kafka_offset BETWEEN {begin:UInt64} AND {last:UInt64}"
-            log = self._arrow(
-                f"SELECT {', '.join(LOG_COLUMNS)} FROM {self._database}.event_log WHERE {where} "  # noqa: S608  # as above
-                f"ORDER BY kafka_offset LIMIT {BATCH_ROWS} WITH TIES",
-                bounds,
-            )
+            log = self._log_step(partition, begin, last_offset)
             done = log.num_rows < BATCH_ROWS
-            if not done:
-                bounds["last"] = log["kafka_offset"][-1].as_py()
+            last = last_offset if done else log["kafka_offset"][-1].as_py()
             calls = self._arrow(
-                f"SELECT {', '.join(CALL_COLUMNS)} FROM {self._database}.calls WHERE {where} ORDER BY kafka_offset",  # noqa: S608  # as above
-                bounds,
+                f"SELECT {', '.join(CALL_COLUMNS)} FROM {self._database}.calls {_BETWEEN} ORDER BY kafka_offset",  # noqa: S608  # as above
+                {"partition": partition, "begin": begin, "last": last},
                 strings=True,
             )
             yield Batch(log, calls)
-            begin = bounds["last"] + 1
+            begin = last + 1
+
+    def log_rows(self, partition: int, first_offset: int, last_offset: int) -> Iterator[LogRows]:
+        """Yield the log of a stretch of offsets, ends included, in steps."""
+        begin, done = first_offset, False
+        while not done:
+            log = self._log_step(partition, begin, last_offset)
+            done = log.num_rows < BATCH_ROWS
+            rows = read_rows(partition, log)
+            if rows.offsets:
+                yield rows
+                begin = rows.offsets[-1] + 1
+
+    def _log_step(self, partition: int, begin: int, last: int) -> pa.Table:
+        # Rows of one offset stay together: a second copy must not hide behind the end of a step.
+        return self._arrow(
+            f"SELECT {', '.join(LOG_COLUMNS)} FROM {self._database}.event_log {_BETWEEN} "  # noqa: S608  # as above
+            f"ORDER BY kafka_offset LIMIT {BATCH_ROWS} WITH TIES",
+            {"partition": partition, "begin": begin, "last": last},
+        )
 
     def calls_behind(self, partition: int, last_offset: int) -> list[int]:
         """Return the offsets of calls behind an offset that event_log has no record of."""

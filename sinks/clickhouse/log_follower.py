@@ -42,15 +42,22 @@ def load_key(settings: Settings) -> SigningKey | None:
 class LogFollower:
     """`recover`, then `step` again and again; `checkpoint` where a key is given.
 
-    Every method raises EngineError where the engine cannot be reached or refuses; `recover` is next then.
+    Every method raises EngineError where the engine cannot be reached or refuses; `recover` is next then. `publish`
+    gets each new checkpoint as a line. Without `findings` it only signs.
     """
 
     def __init__(
-        self, settings: Settings, key: SigningKey | None, publish: Callable[[bytes], None] = lambda _line: None
+        self,
+        settings: Settings,
+        key: SigningKey | None,
+        publish: Callable[[bytes], None] = lambda _line: None,
+        *,
+        findings: bool = True,
     ) -> None:
         self._settings = settings
         self._key = key
         self._publish = publish
+        self._findings = findings
         self._tables = IntegrityTables(settings)
         self._file = CheckpointFile(settings.checkpoints)
         self._followers: dict[int, ChainFollower] = {}
@@ -82,17 +89,19 @@ class LogFollower:
         """Read the next rows, if there are any, record what they show, and return how many they were."""
         offsets = {partition: one.next_offset for partition, one in self._followers.items()}
         if self._maker is not None:
-            offsets = {partition: min(at, self._maker.next_offset(partition)) for partition, at in offsets.items()}
+            signed = {partition: self._maker.next_offset(partition) for partition in offsets}
+            offsets = {partition: min(at, signed[partition]) for partition, at in offsets.items()}
+            offsets = offsets if self._findings else signed
         found, count = [], 0
         for rows in self._tables.new_rows(offsets):
             count += len(rows)
-            follower = self._followers[rows.partition]
-            known = self._known[rows.partition]
-            found += [one for one in follower.add(rows) if one.finding_id not in known]
+            if self._findings:
+                known = self._known[rows.partition]
+                found += [one for one in self._followers[rows.partition].add(rows) if one.finding_id not in known]
             self._sign_later(rows)
         if found:
             self._tables.insert_findings(found)
-        if count and time.monotonic() - self._saved_at_s > SAVE_S:
+        if self._findings and count and time.monotonic() - self._saved_at_s > SAVE_S:
             self.save()
         return count
 

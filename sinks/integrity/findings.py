@@ -97,7 +97,8 @@ class ChainFollower(msgspec.Struct):
     """Ids of events, by 8 bytes of their hash."""
 
     def add(self, rows: LogRows) -> list[Finding]:
-        """Take in rows in order of offset, `next_offset` and above; return what became certain."""
+        """Take in rows in order of offset, with their derived columns; return what became certain."""
+        assert rows.table is not None  # noqa: S101  # the archive has them
         found: list[Finding] = []
         occurred_ms = rows.table["occurred_at"].cast(pa.timestamp("ms", "UTC"), safe=False).cast(pa.int64()).to_pylist()
         for at, offset in enumerate(rows.offsets):

@@ -27,8 +27,8 @@ class LogRows(msgspec.Struct, frozen=True):
     """As stored."""
     stored_sha256: list[bytes]
     """Of the payloads as they stand here, taken by us."""
-    table: pa.Table
-    """The same rows, with the columns that were derived from the payload."""
+    table: pa.Table | None
+    """The same rows, with the columns that were derived from the payload; None where there are none of these."""
 
     def __len__(self) -> int:
         return len(self.offsets)
@@ -43,7 +43,7 @@ class LogRows(msgspec.Struct, frozen=True):
             payloads=self.payloads[begin:end],
             payload_sha256=self.payload_sha256[begin:end],
             stored_sha256=self.stored_sha256[begin:end],
-            table=self.table.slice(begin, end - begin),
+            table=None if self.table is None else self.table.slice(begin, end - begin),
         )
 
 

@@ -147,6 +147,8 @@ class LogWalk:
                 self._say(What.EDITED, rows.offsets[at], "payload is not what payload_sha256 was taken of")
 
     def _check_derived(self, rows: LogRows, events: list[Any]) -> None:
+        if rows.table is None:
+            return
         columns = zip(*map(_derive, events), strict=True) if events else [(), (), ()]
         for (name, kind), values in zip(_DERIVED, columns, strict=True):
             expected = pa.array(values, kind)
@@ -273,5 +275,5 @@ def _without(rows: LogRows, again: set[int]) -> LogRows:
         payloads=[rows.payloads[at] for at in kept],
         payload_sha256=[rows.payload_sha256[at] for at in kept],
         stored_sha256=[rows.stored_sha256[at] for at in kept],
-        table=rows.table.take(pa.array(kept, pa.int64())),
+        table=None if rows.table is None else rows.table.take(pa.array(kept, pa.int64())),
     )

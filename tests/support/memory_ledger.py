@@ -50,8 +50,16 @@ class FixedPrices:
         if model == MODELS[2]:
             return None
         rate = Decimal("2.5") if model == MODELS[0] else Decimal(3)
-        parts = {"input": rate, "output": 4 * rate, "cache_read": rate / 10}
-        return (Tariff(Rates(price_source="fixed", price_version="1", provider=provider, model=model, **parts)),)
+        rates = Rates(
+            price_source="fixed",
+            price_version="1",
+            provider=provider,
+            model=model,
+            input=rate,
+            output=4 * rate,
+            cache_read=rate / 10,
+        )
+        return (Tariff(rates),)
 
 
 class _Kafka(msgspec.Struct):

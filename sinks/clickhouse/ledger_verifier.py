@@ -1,0 +1,173 @@
+"""Verifies the ledger in ClickHouse against its checkpoints, on several cores. Blocking.
+
+Hashes are taken and costs are reckoned in these processes; the engine is asked for rows only.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import datetime
+from multiprocessing import get_context
+from typing import Final
+
+import msgspec
+
+from tokentrail.schemas.topics import CALLS
+from tokentrail.settings import Settings
+from tokentrail.sinks.clickhouse.integrity_tables import IntegrityTables
+from tokentrail.sinks.integrity.checkpoint import SignedCheckpoint
+from tokentrail.sinks.integrity.checkpoint_chain import FILE, TABLE, TOPIC, check_chain
+from tokentrail.sinks.integrity.checkpoint_file import CheckpointFile
+from tokentrail.sinks.integrity.found import Found, What
+from tokentrail.sinks.integrity.leaf import nothing_sealed
+from tokentrail.sinks.integrity.log_walk import WalkReport
+from tokentrail.sinks.integrity.signing_keys import PublicKey
+from tokentrail.sinks.integrity.verification import (
+    Batch,
+    RateBook,
+    Stretch,
+    Verdict,
+    check_rates,
+    conclude,
+    plan_walk,
+    walk_partition,
+)
+
+SETTLES_S: Final = 3.0
+"""How long the rows of calls may come behind those of the log while the ledger is being written."""
+
+
+class Witnesses(msgspec.Struct, frozen=True, kw_only=True):
+    """What the tables are compared with; None where nobody could be asked."""
+
+    keys: list[PublicKey]
+    file: CheckpointFile | None = None
+    topic: list[SignedCheckpoint] | None = None
+    """Checkpoints of the alert topic."""
+    committed: dict[int, int] | None = None
+    """By partition: the offset up to which the ledger told Kafka that it has everything."""
+
+
+class _Copy:
+    """A partition's rows up to where the log ended when the verification began."""
+
+    def __init__(self, tables: IntegrityTables, last_offset: int) -> None:
+        self._tables = tables
+        self._last_offset = last_offset
+
+    def batches(self, partition: int, first_offset: int) -> Iterator[Batch]:
+        yield from self._tables.batches(partition, first_offset, max(self._last_offset, 0))
+
+
+def verify_ledger(
+    settings: Settings, witnesses: Witnesses, since: datetime | None = None, processes: int = 2
+) -> Verdict:
+    """Verify everything, or what was signed or written since the last checkpoint before `since`.
+
+    The ledger may go on being written meanwhile: what is there at the beginning is what is checked.
+
+    Raises:
+        EngineError: the engine cannot be reached or refuses.
+        SettingsError: the checkpoint file cannot be read.
+    """
+    tables = IntegrityTables(settings)
+    try:
+        copies = _copies(tables, witnesses)
+        chain = check_chain(copies, witnesses.keys, settings.topic(CALLS.name))
+        partitions = tables.partitions()
+        stretches = plan_walk(chain.checkpoints, partitions, since)
+        ends = {stretch.partition: tables.end(stretch.partition) for stretch in stretches}
+        if any(time.time() - appended_ms / 1000 < 60 for _, appended_ms in ends.values()):  # noqa: PLR2004  # a minute
+            time.sleep(SETTLES_S)
+        rates = check_rates(tables.rates())
+        work = [(settings, stretch, ends[stretch.partition][0], rates) for stretch in stretches]
+        reports = _walk_all(work, processes)
+        found = [*chain.found, *rates.found, *_told_of_copies(copies), *_check_ends(witnesses, ends)]
+        for stretch in stretches:
+            found += _orphans(tables, stretch.partition, max(ends[stretch.partition][0], stretch.first_offset - 1, 0))
+    finally:
+        tables.close()
+    return conclude(reports, chain.checkpoints, found)
+
+
+_Task = tuple[Settings, Stretch, int, RateBook]
+
+
+def _walk_all(work: Sequence[_Task], processes: int) -> list[WalkReport]:
+    # The longest first: nobody is left to walk it alone in the end.
+    work = sorted(work, key=lambda task: task[1].first_offset - task[2])
+    if processes == 1 or len(work) < 2:  # noqa: PLR2004  # nothing to share
+        return [_walk(task) for task in work]
+    with ProcessPoolExecutor(min(processes, len(work)), get_context("spawn")) as pool:
+        return list(pool.map(_walk, work))
+
+
+def _walk(task: _Task) -> WalkReport:
+    settings, stretch, last_offset, rates = task
+    tables = IntegrityTables(settings)
+    try:
+        return walk_partition(_Copy(tables, last_offset), stretch, rates, nothing_sealed)
+    finally:
+        tables.close()
+
+
+def _copies(tables: IntegrityTables, witnesses: Witnesses) -> dict[str, list[SignedCheckpoint]]:
+    """Read the table behind the copies: what was made in between is in the table and not missing from it."""
+    copies: dict[str, list[SignedCheckpoint]] = {}
+    if witnesses.topic is not None:
+        copies[TOPIC] = witnesses.topic
+    file = witnesses.file.read() if witnesses.file is not None else []
+    table = tables.checkpoints()
+    if witnesses.file is not None and file:
+        if _newest(file) < _newest(table):
+            file = [one for one in witnesses.file.read() if _newest([one]) <= _newest(table)]
+        copies[FILE] = file
+    return {**copies, TABLE: table}
+
+
+def _newest(checkpoints: Iterable[SignedCheckpoint]) -> int:
+    return max((content.number for one in checkpoints if (content := one.read()) is not None), default=0)
+
+
+def _told_of_copies(copies: dict[str, list[SignedCheckpoint]]) -> Iterator[Found]:
+    """Say what nothing was compared with: then an older copy of the whole database looks as good as this one."""
+    if not any(copies.values()):
+        detail = "there are none: nothing but the producers' chains says what the log must hold"
+        yield Found(what=What.UNSIGNED, where=TABLE, detail=detail, note=True)
+    elif not copies.get(FILE) and not copies.get(TOPIC):
+        detail = "no copy outside of ClickHouse was compared: an older copy of the whole database would not show"
+        yield Found(what=What.NOT_CHECKED, where=TABLE, detail=detail, note=True)
+
+
+def _check_ends(witnesses: Witnesses, ends: dict[int, tuple[int, int]]) -> Iterator[Found]:
+    for partition, committed in sorted((witnesses.committed or {}).items()):
+        last, _ = ends.get(partition, (-1, 0))
+        if last < committed - 1:
+            detail = "is missing; the ledger has told Kafka that it wrote it"
+            yield Found(
+                what=What.CUT_OFF,
+                where="event_log",
+                partition=partition,
+                offset=last + 1,
+                last_offset=committed - 1,
+                detail=detail,
+            )
+
+
+def _orphans(tables: IntegrityTables, partition: int, last_offset: int) -> list[Found]:
+    """Find calls behind the log's end; asked twice, because a writer may be just now writing both."""
+    first = tables.calls_behind(partition, last_offset)
+    if not first:
+        return []
+    time.sleep(SETTLES_S)
+    stayed = sorted(set(first) & set(tables.calls_behind(partition, last_offset)))
+    return [
+        Found(
+            what=What.ADDED,
+            where="calls",
+            partition=partition,
+            offset=offset,
+            detail="has a row, event_log has no such record",
+        )
+        for offset in stayed
+    ]
