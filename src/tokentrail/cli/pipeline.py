@@ -11,6 +11,7 @@ from tokentrail.cli.mappings import app as mappings
 from tokentrail.cli.migrate import migrate
 from tokentrail.cli.prices import app as prices
 from tokentrail.cli.query import app as query
+from tokentrail.cli.reconcile import reconcile
 from tokentrail.cli.replay import replay
 from tokentrail.cli.rules import app as rules
 from tokentrail.cli.savings import savings
@@ -26,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The audit trail of your LLM calls: who called which model, what it cost, what is wrong right now.",
 )
-for command in (up, demo, status, costs, savings, topics, migrate, replay, simulate, scorecard):
+for command in (up, demo, status, costs, savings, reconcile, topics, migrate, replay, simulate, scorecard):
     app.command()(command)
 app.add_typer(alerts, name="alerts")
 app.add_typer(query, name="query")
