@@ -4,8 +4,13 @@ import typer
 
 from tokentrail.cli.alerts import app as alerts
 from tokentrail.cli.backtest import app as backtest
+from tokentrail.cli.budgets import app as budgets
+from tokentrail.cli.checkpoint import checkpoint
 from tokentrail.cli.costs import costs
 from tokentrail.cli.demo import demo
+from tokentrail.cli.erase import access, erase
+from tokentrail.cli.export import export
+from tokentrail.cli.keys import app as keys
 from tokentrail.cli.light import LIGHT_COMMANDS, run_light
 from tokentrail.cli.mappings import app as mappings
 from tokentrail.cli.migrate import migrate
@@ -20,6 +25,7 @@ from tokentrail.cli.simulate import simulate
 from tokentrail.cli.status import status
 from tokentrail.cli.topics import topics
 from tokentrail.cli.up import up
+from tokentrail.cli.verify import verify
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -29,9 +35,13 @@ app = typer.Typer(
 )
 for command in (up, demo, status, costs, savings, reconcile, topics, migrate, replay, simulate, scorecard):
     app.command()(command)
+for proof in (verify, checkpoint, export, erase, access):
+    app.command()(proof)
 app.add_typer(alerts, name="alerts")
+app.add_typer(keys, name="keys")
 app.add_typer(query, name="query")
 app.add_typer(mappings, name="mappings")
+app.add_typer(budgets, name="budgets")
 app.add_typer(rules, name="rules")
 app.add_typer(backtest, name="backtest")
 app.add_typer(prices, name="prices")
