@@ -1,14 +1,15 @@
-"""The ledger's two tables as the writer sees them: insert a block, ask what is stored, mend what a crash left.
+"""The ledger's tables as the writer sees them: insert a block, ask what is stored, mend what a crash left.
 
-Every insert is one part per table, so each table holds all of a block or nothing of it. A crash between the two leaves
-`calls` behind or ahead of `event_log` by at most the last block of a partition; `recover` makes them equal. Everything
-here is blocking and safe to repeat.
+Every insert is one part per table, so each table holds all of a block or nothing of it. A crash between them leaves
+`calls`, or a rollup of it, behind or ahead of `event_log` by at most the last block of a partition; `recover` makes
+them equal. Everything here is blocking and safe to repeat.
 """
 
 import threading
 import time
 import uuid
 from collections.abc import Collection, Iterable
+from datetime import date
 from typing import Final
 
 import msgspec
@@ -21,14 +22,16 @@ from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
 from tokentrail.sinks.clickhouse.ledger_block import MAX_ROWS, Block
 from tokentrail.sinks.clickhouse.rate_rows import RATE_COLUMNS, rate_row
+from tokentrail.sinks.clickhouse.rollup_repair import Recent, RollupRepair
+from tokentrail.sinks.clickhouse.sealed_block import ARCHIVED_COLUMNS, BlockSealer
 
 INSERT_TIMEOUT_S: Final = 120
 SETTLE_S: Final = 30
 """How long an earlier insert may go on before it is killed."""
 
-# One block is one part, in both tables; the writer's own offsets make sure that nothing is written twice, and a
+# One block is one part, in every table; the writer's own offsets make sure that nothing is written twice, and a
 # server's deduplication would swallow a block that is written again after `calls` was mended.
-_ONE_PART: Final = {
+ONE_PART: Final = {
     "async_insert": 0,
     "insert_deduplicate": 0,
     "deduplicate_blocks_in_dependent_materialized_views": 0,
@@ -68,6 +71,7 @@ class LedgerTables:
         self._insert_ids = f"{name}/{settings.clickhouse_database}/"
         self._client: Client | None = None
         self._known_rates: set[int] | None = None
+        self._sealer = BlockSealer(settings)
         # An insert whose caller gave it up still runs in its thread, and `recover` has to see what becomes of it.
         self._busy = threading.Lock()
 
@@ -76,35 +80,28 @@ class LedgerTables:
         client, self._client, self._known_rates = self._client, None, None
         if client is not None:
             client.close()
+        self._sealer.close()
 
     def insert(self, block: Block) -> None:
-        """Write a block into both tables; returns once both hold it.
+        """Write a block into event_log, calls and the rollups; returns once all of them hold it.
 
         Raises:
-            EngineError: it is not known whether one, both or none of the tables hold it: `recover` tells.
+            EngineError: it is not known which of the tables hold it: `recover` tells.
         """
         with self._busy, engine_errors(self._settings):
             self._ensure_rates(block.rates.values())
-            summary = self._connected().raw_insert(
-                f"{self._database}.event_log",
-                block.table.schema.names,
-                # A buffer, not bytes: the client sends bytes once more when the connection breaks, and the first
-                # time may have landed.
-                _arrow_file(block.table),
-                settings=self._insert_settings(block.last_offsets),
-                # The file format ends with a footer: half a body is an error, never half a block.
-                fmt="Arrow",
-            )
-            # The engine counts the view's rows too. Where it counts otherwise, or lost some, the tables tell.
-            expected = (block.table.num_rows, block.completed_calls)
-            if summary.written_rows != sum(expected) and (held := self._held(block)) != expected:
+            with self._sealer.sealed(block.table) as rows:
+                self._send(rows, block.last_offsets)
+            # What the engine says that it wrote has the rollups' rows in it, whose number nobody else knows.
+            expected, held = (block.table.num_rows, block.completed_calls), self._held(block)
+            if held[0] < expected[0] or held[1] < expected[1]:
                 raise EngineError(
                     f"ClickHouse at {self._settings.clickhouse_address} took {held[0]} of {expected[0]} rows into "
                     f"event_log and {held[1]} of {expected[1]} into calls."
                 )
 
     def recover(self, partitions: Collection[int]) -> dict[int, Tail]:
-        """Wait out earlier inserts, make `calls` equal to `event_log`, and return the last stored record by partition.
+        """Wait out earlier inserts, make `calls` and the rollups equal to `event_log`; return each one's last record.
 
         Raises:
             LedgerError: event_log holds records twice; the message has the statement that removes the second copies.
@@ -116,26 +113,50 @@ class LedgerTables:
             stretches = [self._stretch(partition) for partition in sorted(partitions)]
             for stretch in stretches:
                 self._mend(stretch)
+            recent = [Recent(s.partition, s.first_offset, max(s.first_appended_ms, 0)) for s in stretches]
+            self._rollups().repair(recent)
         return {s.partition: Tail(s.last_offset, s.last_appended_ms) for s in stretches if s.last_offset >= 0}
+
+    def _send(self, rows: pa.Table, partitions: Iterable[int]) -> None:
+        self._connected().raw_insert(
+            f"{self._database}.events_in",
+            rows.schema.names,
+            # A buffer, not bytes: the client sends bytes once more when the connection breaks, and the first time may
+            # have landed.
+            _arrow_file(rows),
+            settings=self._insert_settings(partitions),
+            # The file format ends with a footer: half a body is an error, never half a block.
+            fmt="Arrow",
+        )
 
     def _connected(self) -> Client:
         if self._client is None:
             self._client = connect(self._settings, timeout_s=INSERT_TIMEOUT_S)
         return self._client
 
+    def _rollups(self) -> RollupRepair:
+        database = self._settings.clickhouse_database
+        return RollupRepair(self._connected(), database, self._insert_settings, date(1970, 1, 1))
+
     def _insert_settings(self, partitions: Iterable[int]) -> dict[str, str | int]:
         name = f"{self._insert_ids}{uuid.uuid4()}/{','.join(map(str, sorted(partitions)))}"
         # Twice: the embedded engine makes up query ids of its own, and a proxy may too.
-        return {**_ONE_PART, "query_id": name, "log_comment": name}
+        return {**ONE_PART, "query_id": name, "log_comment": name}
 
     def _held(self, block: Block) -> tuple[int, int]:
         """Count a block's rows in event_log and in calls."""
-        bounds = block.table.group_by("kafka_partition").aggregate([("kafka_offset", "min"), ("kafka_offset", "max")])
-        in_block = " OR ".join(
+        measured = [("kafka_offset", "min"), ("kafka_offset", "max"), ("appended_at", "min")]
+        bounds = block.table.group_by("kafka_partition").aggregate(measured).to_pylist()
+        if not bounds:
+            return 0, 0
+        stretches = " OR ".join(
             f"kafka_partition = {row['kafka_partition']} "
             f"AND kafka_offset BETWEEN {row['kafka_offset_min']} AND {row['kafka_offset_max']}"
-            for row in bounds.to_pylist()
+            for row in bounds
         )
+        # It only prunes: `calls` is not in order of offsets.
+        since_s = int(min(row["appended_at_min"] for row in bounds).timestamp())
+        in_block = f"({stretches}) AND appended_at >= toDateTime({since_s}, 'UTC')"
         query = ", ".join(
             f"(SELECT count() FROM {self._database}.{table} WHERE {in_block})"  # noqa: S608  # numbers, and a name that Settings checks
             for table in ("event_log", "calls")
@@ -263,23 +284,19 @@ class LedgerTables:
             self._fill(stretch)
 
     def _fill(self, stretch: _Stretch) -> None:
-        """Run the view's own SELECT over what `calls` lacks."""
-        client = self._connected()
-        select = client.query(
-            "SELECT as_select FROM system.tables WHERE database = {database:String} AND name = 'calls_from_event_log'",
-            {"database": self._settings.clickhouse_database},
-        ).result_rows[0][0]
-        columns = ", ".join(row[0] for row in client.query(f"DESCRIBE TABLE ({select})").result_rows)
-        client.command(
+        """Send what `calls` lacks through its view once more."""
+        rows = self._connected().query_arrow(
             f"""
-            INSERT INTO {self._database}.calls ({columns})
-            SELECT {columns} FROM ({select})
+            SELECT {", ".join(ARCHIVED_COLUMNS)} FROM {self._database}.event_log
             WHERE kafka_partition = {{partition:UInt32}} AND kafka_offset BETWEEN {{first:Int64}} AND {{last:Int64}}
+              AND event_type = 'llm.call.completed'
               AND kafka_offset NOT IN (SELECT kafka_offset FROM {self._database}.calls WHERE {_IN_STRETCH})
             """,  # noqa: S608  # the name is checked by Settings
             _parameters(stretch),
-            settings=self._insert_settings([stretch.partition]),
+            use_strings=False,
         )
+        with self._sealer.opened(rows) as opened:
+            self._send(opened, [stretch.partition])
 
 
 def _arrow_file(table: pa.Table) -> pa.Buffer:
