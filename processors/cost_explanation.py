@@ -1,6 +1,6 @@
 """How the cost of a call came about: each part of its usage, what it is charged at, and what that makes. Pure.
 
-The arithmetic is the ledger's, in its view `calls_from_event_log`: a part without a rate of its own stays inside its
+The arithmetic is the ledger's, in its view `calls_from_events_in`: a part without a rate of its own stays inside its
 total; each side, input and output, is rounded half up to 1e-9 USD; the two and the request fee are the cost.
 """
 

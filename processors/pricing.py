@@ -1,6 +1,6 @@
 """What tokens cost: the rates in force for a model at a moment, chosen once and remembered. Pure; Decimal only.
 
-The arithmetic is the ledger's, in its view `calls_from_event_log`.
+The arithmetic is the ledger's, in its view `calls_from_events_in`.
 
 Only tokens and the request itself are priced: what a provider bills beyond them (searches, images, seconds of audio) is
 not in an event's usage. What is not known is None, never 0 and never a guess.

@@ -12,6 +12,7 @@ from tokentrail.processors.event_range import EventRange, to_microseconds
 from tokentrail.processors.slicing import RecordBatch
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
+from tokentrail.sinks.erasure.opened_log import SealedOpener, sealed_opener
 
 STEP_ROWS: Final = 40_000
 """Rows held at once, over all partitions; a single second that has more is read whole."""
@@ -25,6 +26,7 @@ _IN_RANGE: Final = """
     AND occurred_at < fromUnixTimestamp64Micro({until_us:Int64}, 'UTC')
     AND event_type != ''
 """
+_READ: Final = ("kafka_offset", "appended_ms", "payload", "subject_key_id", "sealed")
 _Step = dict[int, tuple[int, int]]
 """First and last offset to read by partition."""
 
@@ -32,8 +34,9 @@ _Step = dict[int, tuple[int, int]]
 class ArchiveLog:
     """The archived events of a range of event time, watermark records by their watermark; a `LogSource`.
 
-    Rejected records are left out, and so is what was appended more than 5 minutes before or 7 days after the range: its
-    clock is suspect.
+    What was sealed is opened with the keys of the settings; of erased subjects, and without keys, events come without
+    their personal fields. Rejected records are left out, and so is what was appended more than 5 minutes before or 7
+    days after the range: its clock is suspect.
     """
 
     def __init__(self, settings: Settings, within: EventRange) -> None:
@@ -84,7 +87,7 @@ class ArchiveLog:
         self._wanted += sum(count for partition, count in self.count_by_partition().items() if partition in wanted)
         client = connect(self._settings)
         try:
-            with engine_errors(self._settings):
+            with engine_errors(self._settings), sealed_opener(self._settings.subject_keys) as opener:
                 done: dict[int, int] = {}
                 for step in self._steps(client, wanted):
                     todo = {
@@ -93,7 +96,7 @@ class ArchiveLog:
                         if (begin := max(first, done.get(partition, -1) + 1)) <= last
                     }
                     done.update({partition: last for partition, (_, last) in todo.items()})
-                    for batch in self._read_step(client, todo) if todo else ():
+                    for batch in self._read_step(client, opener, todo) if todo else ():
                         self._read += len(batch.offsets)
                         yield batch
         finally:
@@ -140,29 +143,31 @@ class ArchiveLog:
             },
         ).result_rows
 
-    def _read_step(self, client: Client, step: _Step) -> Iterator[RecordBatch]:
+    def _read_step(self, client: Client, opener: SealedOpener, step: _Step) -> Iterator[RecordBatch]:
         stretches = " OR ".join(
             f"(kafka_partition = {partition} AND kafka_offset BETWEEN {first} AND {last})"
             for partition, (first, last) in step.items()
         )
         table = client.query_arrow(
             f"""
-            SELECT kafka_partition, kafka_offset, toUnixTimestamp64Milli(appended_at) AS appended_ms, payload
+            SELECT kafka_partition, kafka_offset, toUnixTimestamp64Milli(appended_at) AS appended_ms,
+                   payload, subject_key_id, sealed
             FROM {self._table} WHERE ({stretches}) AND {_IN_RANGE}
             ORDER BY kafka_partition, kafka_offset
             """,  # noqa: S608  # the name is checked by Settings, the rest are numbers
             self._bounds,
             use_strings=False,
         )
-        return _cut_by_partition(table)
+        return _cut_by_partition(table, opener)
 
 
-def _cut_by_partition(table: pa.Table) -> Iterator[RecordBatch]:
-    """Yield a batch for each partition of a table that is sorted by partition."""
+def _cut_by_partition(table: pa.Table, opener: SealedOpener) -> Iterator[RecordBatch]:
+    """Yield a batch for each partition of a table that is sorted by partition; payloads opened where they can be."""
     partitions = table["kafka_partition"].to_pylist()
     begin = 0
     for partition, run in groupby(partitions):
         length = sum(1 for _ in run)
         part = table.slice(begin, length)
         begin += length
-        yield RecordBatch(partition, *(part[name].to_pylist() for name in ("kafka_offset", "appended_ms", "payload")))
+        offsets, appended_ms, *stored = (part[name].to_pylist() for name in _READ)
+        yield RecordBatch(partition, offsets, appended_ms, opener.open(partition, offsets, *stored))

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tokentrail.processors.pricing import PriceBook, Rates
+from tokentrail.processors.sealing import subject_of
 from tokentrail.processors.slicing import MAX_AHEAD_S, MAX_BEHIND_S
 from tokentrail.schemas.decoding import Rejected, decode_event
 from tokentrail.schemas.events import COMPLETED, STARTED, STATS, WATERMARK, CallCompleted, ProducerStats, Watermark
@@ -33,8 +34,10 @@ SCHEMA: Final = pa.schema(
         ("rate_id", pa.uint64()),
         ("payload", pa.binary()),
         ("payload_sha256", pa.binary(32)),
+        ("subject", pa.string()),
     ]
 )
+"""Of event_log's columns; and whose event it is, which is not stored."""
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 # What DateTime64 can hold and every reader can show; the payload keeps what the event really says.
 _EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
@@ -107,7 +110,7 @@ def read_chunks(partition: int, records: Sequence[Record], prices: PriceBook) ->
 
 def _chunk(partition: int, records: Sequence[Record], prices: PriceBook) -> Chunk:
     payloads = [record.value or b"" for record in records]
-    stamps, rates = _read_events(records, payloads, prices)
+    stamps, subjects, rates = _read_events(records, payloads, prices)
     columns = [
         [partition] * len(records),
         [record.offset for record in records],
@@ -115,6 +118,7 @@ def _chunk(partition: int, records: Sequence[Record], prices: PriceBook) -> Chun
         *zip(*stamps, strict=True),
         payloads,
         [sha256(payload).digest() for payload in payloads],
+        subjects,
     ]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)]
     return Chunk(
@@ -133,11 +137,13 @@ _Stamp = tuple[datetime, str, str, int]
 
 def _read_events(
     records: Sequence[Record], payloads: list[bytes], prices: PriceBook
-) -> tuple[list[_Stamp], dict[int, Rates]]:
+) -> tuple[list[_Stamp], list[str], dict[int, Rates]]:
     stamps: list[_Stamp] = []
+    subjects: list[str] = []
     rates: dict[int, Rates] = {}
     for record, payload in zip(records, payloads, strict=True):
         event = decode_event(payload)
+        subjects.append(subject_of(event))
         if type(event) is CallCompleted:
             found = prices.rates_for(event, _priced_at(event.occurred_at, record.timestamp))
             rate_id = 0
@@ -153,7 +159,7 @@ def _read_events(
             stamps.append((storable(event.occurred_at), STATS, "", 0))
         else:
             stamps.append((storable(event.occurred_at), STARTED, "", 0))
-    return stamps, rates
+    return stamps, subjects, rates
 
 
 def storable(moment: datetime) -> datetime:

@@ -1,6 +1,6 @@
 """What the same calls would have cost at another model's prices: each call priced anew, exactly, inside the engine.
 
-The arithmetic is that of the ledger's view `calls_from_event_log`, call by call: a long context prices all of a call,
+The arithmetic is that of the ledger's view `calls_from_events_in`, call by call: a long context prices all of a call,
 and each side is rounded, so sums of tokens could not tell.
 """
 

@@ -8,7 +8,7 @@ from clickhouse_connect.driver.client import Client
 
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
-from tokentrail.sinks.erasure.opened_log import SealedOpener
+from tokentrail.sinks.erasure.opened_log import sealed_opener
 from tokentrail.sinks.erasure.subject import Subject
 from tokentrail.sinks.erasure.subject_keys import SubjectKeys
 from tokentrail.sinks.erasure.traces import QUIET, Traces
@@ -65,7 +65,7 @@ def _events(client: Client, settings: Settings, traces: Traces, key_ids: list[by
         QUIET,
         column_formats={"payload": "bytes", "sealed": "bytes", "subject_key_id": "bytes"},
     ).result_rows
-    with SealedOpener(settings.subject_keys) as opener:
+    with sealed_opener(settings.subject_keys) as opener:
         return [
             _decoded(opener.open(partition, [offset], [payload], [key_id], [sealed])[0])
             for partition, offset, payload, key_id, sealed in rows

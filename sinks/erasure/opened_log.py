@@ -1,29 +1,19 @@
 """Opened payloads: what the archive has sealed, as it came; where a key is destroyed, what is left of it. Blocking."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Self
-
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from tokentrail.errors import LedgerError
 from tokentrail.processors.sealing import UnsealError, unseal
 from tokentrail.sinks.erasure.subject_keys import NO_KEY, SubjectKeys
 
-_MOST_REMEMBERED = 50_000
-
 
 class SealedOpener:
     """Opens payloads with the keys of a store; without one, public parts are all there is."""
 
-    def __init__(self, directory: Path | None) -> None:
-        """Open the key store where there is one.
-
-        Raises:
-            KeyStoreError: it cannot be opened.
-        """
-        self._keys = SubjectKeys(directory) if directory is not None else None
-        self._known: dict[bytes, AESGCM] = {}
+    def __init__(self, keys: SubjectKeys | None) -> None:
+        self._keys = keys
 
     def open(
         self,
@@ -41,7 +31,7 @@ class SealedOpener:
         """
         if self._keys is None or not any(sealed):
             return list(payloads)
-        ciphers = self._ciphers({key_id for key_id in key_ids if key_id != NO_KEY})
+        ciphers = self._keys.by_id(key_id for key_id in key_ids if key_id != NO_KEY)
         try:
             return [
                 unseal(payload, part, cipher, partition, offset)
@@ -54,18 +44,17 @@ class SealedOpener:
                 f"{error} It was altered in event_log: `tokentrail verify` tells what else was."
             ) from error
 
-    def close(self) -> None:
-        """Close the key store."""
-        self._known.clear()
-        if self._keys is not None:
-            self._keys.close()
 
-    def _ciphers(self, key_ids: set[bytes]) -> dict[bytes, AESGCM]:
-        assert self._keys is not None  # noqa: S101  # `open` has looked
-        return self._keys.by_id(key_ids)
+@contextmanager
+def sealed_opener(directory: Path | None) -> Iterator[SealedOpener]:
+    """Open a key store, where there is one, for as long as payloads are read.
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    Raises:
+        KeyStoreError: it cannot be opened.
+    """
+    keys = None if directory is None else SubjectKeys(directory)
+    try:
+        yield SealedOpener(keys)
+    finally:
+        if keys is not None:
+            keys.close()

@@ -45,7 +45,7 @@ def of_other(number: int) -> bytes:
     return completed(number, user_id="other", session_id="other session", attributes={"team": "blue"})
 
 
-@pytest.fixture(params=["unsealed"])
+@pytest.fixture(params=["sealed", "unsealed"])
 def ledger(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Settings:
     """Return the settings of a ledger with calls of two users, an alert and a silence about one of them."""
     sealing = msgspec.structs.replace(settings, subject_keys=tmp_path / "keys")
@@ -106,7 +106,7 @@ def test_nothing_of_a_subject_can_be_read_and_every_sum_stays(ledger: Settings, 
     assert (cleaned["calls"], cleaned["event_log"], cleaned["alerts"], cleaned["alert_controls"]) == (3, 5, 2, 1)
 
 
-@pytest.mark.parametrize("ledger", ["unsealed"], indirect=True)
+@pytest.mark.parametrize("ledger", ["sealed"], indirect=True)
 def test_an_erasure_that_was_cut_short_anywhere_is_finished_by_the_next(
     ledger: Settings, key: SigningKey, monkeypatch: pytest.MonkeyPatch
 ) -> None:

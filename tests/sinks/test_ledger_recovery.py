@@ -44,7 +44,7 @@ def test_a_block_that_arrived_in_half_is_an_error(tables: LedgerTables, monkeypa
 
 
 def test_a_block_that_the_view_did_not_take_is_an_error(settings: Settings, tables: LedgerTables) -> None:
-    _command(settings, "DROP TABLE calls_from_event_log")
+    _command(settings, "DROP TABLE calls_from_events_in")
     with pytest.raises(EngineError, match="took 2 of 2 rows into event_log and 0 of 1 into calls"):
         tables.insert(block_of(0, [completed(0), started(1)]))
 
