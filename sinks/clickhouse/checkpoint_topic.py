@@ -51,3 +51,13 @@ async def read_committed(settings: Settings) -> dict[int, int]:
             f"Kafka at {settings.kafka} does not say how far the ledger is ({error}); {what_to_check(settings)}"
         ) from error
     return {tp.partition: at.offset for tp, at in committed.items() if tp.topic == topic and at.offset >= 0}
+
+
+async def read_ends(settings: Settings) -> dict[int, int]:
+    """Return by partition of llm.calls the offset that Kafka gives the next record.
+
+    Raises:
+        BrokerError: the broker does not answer or refuses, or the topic is not there.
+    """
+    async with open_topics(settings, [topics.CALLS.name], only_ask=True) as (asker, partitions):
+        return {tp.partition: end for tp, end in (await asker.end_offsets(partitions)).items()}

@@ -4,7 +4,7 @@ Hashes are taken and costs are reckoned in these processes; the engine is asked 
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
 from multiprocessing import get_context
@@ -19,14 +19,15 @@ from tokentrail.sinks.integrity.checkpoint import SignedCheckpoint
 from tokentrail.sinks.integrity.checkpoint_chain import FILE, TABLE, TOPIC, check_chain
 from tokentrail.sinks.integrity.checkpoint_file import CheckpointFile
 from tokentrail.sinks.integrity.found import Found, What
-from tokentrail.sinks.integrity.leaf import nothing_sealed
 from tokentrail.sinks.integrity.log_walk import WalkReport
 from tokentrail.sinks.integrity.signing_keys import PublicKey
 from tokentrail.sinks.integrity.verification import (
     Batch,
+    KafkaEnds,
     RateBook,
     Stretch,
     Verdict,
+    check_ends,
     check_rates,
     conclude,
     plan_walk,
@@ -44,8 +45,10 @@ class Witnesses(msgspec.Struct, frozen=True, kw_only=True):
     file: CheckpointFile | None = None
     topic: list[SignedCheckpoint] | None = None
     """Checkpoints of the alert topic."""
-    committed: dict[int, int] | None = None
-    """By partition: the offset up to which the ledger told Kafka that it has everything."""
+    committed: dict[int, int] = {}
+    """By partition: up to where the ledger told Kafka that it has everything."""
+    ask_ends: Callable[[], dict[int, int]] = dict
+    """Says by partition which offset Kafka gives the next record; asked behind the tables, which may grow meanwhile."""
 
 
 class _Copy:
@@ -77,12 +80,18 @@ def verify_ledger(
         partitions = tables.partitions()
         stretches = plan_walk(chain.checkpoints, partitions, since)
         ends = {stretch.partition: tables.end(stretch.partition) for stretch in stretches}
+        kafka = KafkaEnds(witnesses.committed, witnesses.ask_ends())
         if any(time.time() - appended_ms / 1000 < 60 for _, appended_ms in ends.values()):  # noqa: PLR2004  # a minute
             time.sleep(SETTLES_S)
         rates = check_rates(tables.rates())
         work = [(settings, stretch, ends[stretch.partition][0], rates) for stretch in stretches]
         reports = _walk_all(work, processes)
-        found = [*chain.found, *rates.found, *_told_of_copies(copies), *_check_ends(witnesses, ends)]
+        found = [
+            *chain.found,
+            *rates.found,
+            *_told_of_copies(copies),
+            *check_ends(kafka, {at: end[0] for at, end in ends.items()}),
+        ]
         for stretch in stretches:
             found += _orphans(tables, stretch.partition, max(ends[stretch.partition][0], stretch.first_offset - 1, 0))
     finally:
@@ -106,7 +115,7 @@ def _walk(task: _Task) -> WalkReport:
     settings, stretch, last_offset, rates = task
     tables = IntegrityTables(settings)
     try:
-        return walk_partition(_Copy(tables, last_offset), stretch, rates, nothing_sealed)
+        return walk_partition(_Copy(tables, last_offset), stretch, rates)
     finally:
         tables.close()
 
@@ -137,21 +146,6 @@ def _told_of_copies(copies: dict[str, list[SignedCheckpoint]]) -> Iterator[Found
     elif not copies.get(FILE) and not copies.get(TOPIC):
         detail = "no copy outside of ClickHouse was compared: an older copy of the whole database would not show"
         yield Found(what=What.NOT_CHECKED, where=TABLE, detail=detail, note=True)
-
-
-def _check_ends(witnesses: Witnesses, ends: dict[int, tuple[int, int]]) -> Iterator[Found]:
-    for partition, committed in sorted((witnesses.committed or {}).items()):
-        last, _ = ends.get(partition, (-1, 0))
-        if last < committed - 1:
-            detail = "is missing; the ledger has told Kafka that it wrote it"
-            yield Found(
-                what=What.CUT_OFF,
-                where="event_log",
-                partition=partition,
-                offset=last + 1,
-                last_offset=committed - 1,
-                detail=detail,
-            )
 
 
 def _orphans(tables: IntegrityTables, partition: int, last_offset: int) -> list[Found]:

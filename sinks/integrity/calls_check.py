@@ -1,7 +1,7 @@
 """Compares rows of `calls` with the payloads that they were made of, column by column. Pure."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tokentrail.processors.sealing import PERSONAL_FIELDS
 from tokentrail.schemas.decoding import decode_event
 from tokentrail.schemas.events import CallCompleted, Usage
 from tokentrail.sinks.clickhouse.ledger_block import CLOCK_AHEAD_MS, CLOCK_BEHIND_MS, storable
@@ -36,6 +37,8 @@ _MAP_OF_TEXTS: Final = pa.map_(pa.string(), pa.string())
 _MONEY: Final = pa.decimal128(18, 9)
 _NO_USAGE: Final = Usage()
 
+_PERSONAL: Final = frozenset((*PERSONAL_FIELDS, "attributes"))
+
 COLUMNS: Final = (
     "kafka_offset", "appended_at", "occurred_at", "clock_suspect", "time", *_TEXTS, "model", *_NUMBERS, *_TOKENS,
     "finish_reasons", "usage_source", "redactions", "attributes", "input_cost", "output_cost", "cost_usd", "currency",
@@ -44,16 +47,10 @@ COLUMNS: Final = (
 """What is compared. A column of `calls` that is not here is not checked."""
 
 
-def check_calls(
-    rows: LogRows,
-    events: Sequence[Any],
-    calls: pa.Table,
-    rates: Mapping[int, ReadyRates],
-    skip: Callable[[bytes], bool],
-) -> list[Found]:
+def check_calls(rows: LogRows, events: Sequence[Any], calls: pa.Table, rates: Mapping[int, ReadyRates]) -> list[Found]:
     """Compare; `calls` has `COLUMNS` and is sorted by offset, `events` are those of the rows, None where left out.
 
-    Of rows whose payload `skip` names only the presence is checked.
+    Of a sealed record the personal columns are left out: what they were made of is not in the payload any more.
     """
     wanted = [at for at, event in enumerate(events) if type(event) is CallCompleted]
     offsets = [rows.offsets[at] for at in wanted]
@@ -74,9 +71,9 @@ def check_calls(
             for at in _differences(column, stored):
                 differing.setdefault(at, []).append(name)
     for at, names in sorted(differing.items()):
-        payload = rows.payloads[wanted[at]]
-        if not skip(payload):
-            found += expected.describe(at, names, payload, calls)
+        place = wanted[at]
+        checked = [name for name in names if name not in _PERSONAL] if rows.sealed[place] else names
+        found += expected.describe(at, checked, rows.payloads[place], calls)
     return found
 
 

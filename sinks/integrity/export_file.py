@@ -59,12 +59,13 @@ class Asked(NamedTuple):
     at: datetime
 
 
-class _Record(msgspec.Struct, frozen=True, gc=False):
+class _Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     offset: int
     appended_ms: int
     rate_id: int
     payload_sha256: str
     payload: str
+    sealed: bool = False
 
 
 class ExportWriter:
@@ -199,10 +200,10 @@ def _check_members(archive: zipfile.ZipFile, manifest: Manifest) -> Iterator[Fou
 
 
 def _records(rows: LogRows) -> Iterator[_Record]:
-    for offset, moment, rate_id, digest, payload in zip(
-        rows.offsets, rows.appended_ms, rows.rate_ids, rows.payload_sha256, rows.payloads, strict=True
+    for offset, moment, rate_id, digest, payload, sealed in zip(
+        rows.offsets, rows.appended_ms, rows.rate_ids, rows.payload_sha256, rows.payloads, rows.sealed, strict=True
     ):
-        yield _Record(offset, moment, rate_id, digest.hex(), base64.b64encode(payload).decode())
+        yield _Record(offset, moment, rate_id, digest.hex(), base64.b64encode(payload).decode(), sealed)
 
 
 def _read_records(partition: int, member: IO[bytes]) -> Iterator[LogRows]:
@@ -226,6 +227,7 @@ def _rows(partition: int, batch: list[_Record]) -> LogRows:
         payloads=payloads,
         payload_sha256=[bytes.fromhex(record.payload_sha256) for record in batch],
         stored_sha256=[sha256(payload).digest() for payload in payloads],
+        sealed=[record.sealed for record in batch],
         table=None,
     )
 

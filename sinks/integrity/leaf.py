@@ -1,6 +1,6 @@
 """The leaf: what a checkpoint signs of one record of the log. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from struct import Struct
 from typing import Final
@@ -8,14 +8,6 @@ from typing import Final
 _PLACE: Final = Struct(">IQq")
 LEAF_INPUT_BYTES: Final = _PLACE.size + 64
 """84, always: a tree's nodes hash 65 bytes, so that nobody can pass one off as the other."""
-
-IsSealed = Callable[[bytes], bool]
-"""Says of a stored payload whether personal fields in it were sealed before it was stored."""
-
-
-def nothing_sealed(payload: bytes) -> bool:  # noqa: ARG001  # one of the answers to a question
-    """Say that no stored payload was sealed."""
-    return False
 
 
 def leaf_hash(partition: int, offset: int, appended_ms: int, payload_sha256: bytes, stored_sha256: bytes) -> bytes:

@@ -12,6 +12,7 @@ from tokentrail.schemas.events import WATERMARK
 
 COLUMNS: Final = (
     "kafka_offset", "appended_at", "occurred_at", "event_type", "rejection", "rate_id", "payload", "payload_sha256",
+    "seal",
 )  # fmt: skip
 
 
@@ -27,6 +28,8 @@ class LogRows(msgspec.Struct, frozen=True):
     """As stored."""
     stored_sha256: list[bytes]
     """Of the payloads as they stand here, taken by us."""
+    sealed: list[bool]
+    """Whether personal values were taken out of the payload before it was stored: its hash is another one then."""
     table: pa.Table | None
     """The same rows, with the columns that were derived from the payload; None where there are none of these."""
 
@@ -43,6 +46,7 @@ class LogRows(msgspec.Struct, frozen=True):
             payloads=self.payloads[begin:end],
             payload_sha256=self.payload_sha256[begin:end],
             stored_sha256=self.stored_sha256[begin:end],
+            sealed=self.sealed[begin:end],
             table=None if self.table is None else self.table.slice(begin, end - begin),
         )
 
@@ -58,6 +62,7 @@ def read_rows(partition: int, table: pa.Table) -> LogRows:
         payloads=payloads,
         payload_sha256=table["payload_sha256"].to_pylist(),
         stored_sha256=[sha256(payload).digest() for payload in payloads],
+        sealed=[bool(seal) for seal in table["seal"].to_pylist()],
         table=table,
     )
 

@@ -13,7 +13,6 @@ from tokentrail.schemas.events import COMPLETED, STARTED, STATS, WATERMARK, Call
 from tokentrail.sinks.clickhouse.ledger_block import storable
 from tokentrail.sinks.integrity.checkpoint import Range
 from tokentrail.sinks.integrity.found import Found, What
-from tokentrail.sinks.integrity.leaf import IsSealed, nothing_sealed
 from tokentrail.sinks.integrity.log_rows import Link, LogRows, read_link
 from tokentrail.sinks.integrity.producer_chains import Beginning, Head, ProducerChains
 from tokentrail.sinks.integrity.range_tally import RangeTally, RateContents
@@ -55,14 +54,12 @@ class LogWalk:
         partition: int,
         ranges: Sequence[SignedRange],
         contents: RateContents,
-        is_sealed: IsSealed = nothing_sealed,
         *,
         from_beginning: bool = True,
     ) -> None:
         self._partition = partition
         self._ranges = list(ranges)
         self._contents = contents
-        self._is_sealed = is_sealed
         self._from_beginning = from_beginning
         self._chains = ProducerChains(partition)
         self._found: list[Found] = []
@@ -140,11 +137,13 @@ class LogWalk:
         return again
 
     def _check_hashes(self, rows: LogRows) -> None:
-        if rows.stored_sha256 == rows.payload_sha256:
+        if rows.stored_sha256 == rows.payload_sha256 and not any(rows.sealed):
             return
         for at, (stored, claimed) in enumerate(zip(rows.stored_sha256, rows.payload_sha256, strict=True)):
-            if stored != claimed and not self._is_sealed(rows.payloads[at]):
+            if stored != claimed and not rows.sealed[at]:
                 self._say(What.EDITED, rows.offsets[at], "payload is not what payload_sha256 was taken of")
+            elif stored == claimed and rows.sealed[at]:
+                self._say(What.EDITED, rows.offsets[at], "seal says that personal values were taken out; none were")
 
     def _check_derived(self, rows: LogRows, events: list[Any]) -> None:
         if rows.table is None:
@@ -275,5 +274,6 @@ def _without(rows: LogRows, again: set[int]) -> LogRows:
         payloads=[rows.payloads[at] for at in kept],
         payload_sha256=[rows.payload_sha256[at] for at in kept],
         stored_sha256=[rows.stored_sha256[at] for at in kept],
+        sealed=[rows.sealed[at] for at in kept],
         table=None if rows.table is None else rows.table.take(pa.array(kept, pa.int64())),
     )

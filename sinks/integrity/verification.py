@@ -12,7 +12,6 @@ from tokentrail.sinks.integrity.call_costs import ReadyRates, ready_rates
 from tokentrail.sinks.integrity.calls_check import check_calls
 from tokentrail.sinks.integrity.checkpoint_chain import CheckedCheckpoint
 from tokentrail.sinks.integrity.found import Found, What
-from tokentrail.sinks.integrity.leaf import IsSealed, nothing_sealed
 from tokentrail.sinks.integrity.log_rows import read_rows
 from tokentrail.sinks.integrity.log_walk import LogWalk, SignedRange, WalkReport
 from tokentrail.sinks.integrity.producer_chains import check_beginnings
@@ -101,16 +100,40 @@ def plan_walk(
     ]
 
 
-def walk_partition(
-    copy: LedgerCopy, stretch: Stretch, rates: RateBook, is_sealed: IsSealed = nothing_sealed
-) -> WalkReport:
+def walk_partition(copy: LedgerCopy, stretch: Stretch, rates: RateBook) -> WalkReport:
     """Check one partition's log against its ranges, and its calls against its log."""
-    walk = LogWalk(stretch.partition, stretch.ranges, rates.contents, is_sealed, from_beginning=stretch.from_beginning)
+    walk = LogWalk(stretch.partition, stretch.ranges, rates.contents, from_beginning=stretch.from_beginning)
     for batch in copy.batches(stretch.partition, stretch.first_offset):
         rows = read_rows(stretch.partition, batch.log)
         events = walk.add(rows)
-        walk.tell(check_calls(rows, events, batch.calls, rates.ready, is_sealed))
+        walk.tell(check_calls(rows, events, batch.calls, rates.ready))
     return walk.finish()
+
+
+class KafkaEnds(msgspec.Struct, frozen=True):
+    """What Kafka knows of the log's length, by partition; empty where it was not asked."""
+
+    committed: dict[int, int] = {}
+    """Up to where the ledger told Kafka that it has everything; the record at that offset is not included."""
+    ends: dict[int, int] = {}
+    """The offset that Kafka gives the next record; asked for after the log's own end."""
+
+
+def check_ends(kafka: KafkaEnds, last_offsets: Mapping[int, int]) -> Iterator[Found]:
+    """Compare the log's last offsets, -1 without any, with what Kafka knows."""
+    for partition, committed in sorted(kafka.committed.items()):
+        last = last_offsets.get(partition, -1)
+        if last < committed - 1:
+            detail = "is missing; the ledger has told Kafka that it wrote it"
+            yield _stretch_found(What.CUT_OFF, partition, last + 1, committed - 1, detail)
+    for partition, end in sorted(kafka.ends.items()):
+        last = last_offsets.get(partition, -1)
+        if last >= end:
+            yield _stretch_found(What.ADDED, partition, end, last, "Kafka never gave out this offset")
+
+
+def _stretch_found(what: What, partition: int, first: int, last: int, detail: str) -> Found:
+    return Found(what=what, where="event_log", partition=partition, offset=first, last_offset=last, detail=detail)
 
 
 class Verdict(msgspec.Struct, frozen=True):

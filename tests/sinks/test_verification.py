@@ -6,6 +6,8 @@ import pytest
 from ledger_attacks import ATTACKS
 from memory_ledger import make_ledger, verify_memory
 
+from tokentrail.sinks.integrity.verification import KafkaEnds
+
 _LEDGERS = [make_ledger(seed, events=40, checkpoints=3) for seed in range(3)]
 
 
@@ -30,7 +32,8 @@ def _attack(number: int) -> None:
         sound.checkpoints,
     ):
         return
-    verdict = verify_memory(attacked, sound.checkpoints)
+    ends = {partition: last + 1 for partition, last in sound.last_offsets().items()}
+    verdict = verify_memory(attacked, sound.checkpoints, kafka=KafkaEnds(ends, ends))
     assert verdict.findings, f"attack {number} was not seen: {attack.__name__}: {detail}"
     assert all(finding.line for finding in verdict.findings)
 

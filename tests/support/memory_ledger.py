@@ -20,13 +20,16 @@ from tokentrail.sinks.integrity.calls_check import COLUMNS, _Expected
 from tokentrail.sinks.integrity.checkpoint import SignedCheckpoint
 from tokentrail.sinks.integrity.checkpoint_chain import FILE, TABLE, check_chain
 from tokentrail.sinks.integrity.checkpoint_maker import CheckpointMaker
+from tokentrail.sinks.integrity.log_rows import COLUMNS as LOG_COLUMNS
 from tokentrail.sinks.integrity.log_rows import read_rows
 from tokentrail.sinks.integrity.signing_keys import SigningKey
 from tokentrail.sinks.integrity.verification import (
     Batch,
+    KafkaEnds,
     RateBook,
     Stretch,
     Verdict,
+    check_ends,
     check_rates,
     conclude,
     plan_walk,
@@ -88,6 +91,12 @@ class MemoryLedger:
     def partitions(self) -> set[int]:
         return {row["kafka_partition"] for row in (*self.log, *self.calls)}
 
+    def last_offsets(self) -> dict[int, int]:
+        last: dict[int, int] = {}
+        for row in self.log:
+            last[row["kafka_partition"]] = max(last.get(row["kafka_partition"], -1), row["kafka_offset"])
+        return last
+
     def batches(self, partition: int, first_offset: int, size: int = 25) -> Iterator[Batch]:
         log, calls = (
             sorted(
@@ -139,7 +148,7 @@ class MemoryLedger:
 
 
 def log_table(rows: list[Row]) -> pa.Table:
-    return pa.Table.from_pylist(rows, SCHEMA)
+    return pa.Table.from_pylist(rows, _LOG_SCHEMA)
 
 
 def calls_table(rows: list[Row]) -> pa.Table:
@@ -153,13 +162,18 @@ def verify_memory(
     file: Sequence[SignedCheckpoint] | None = None,
     keys: Sequence[SigningKey] = (KEY,),
     since: datetime | None = None,
+    kafka: KafkaEnds | None = None,
 ) -> Verdict:
     copies = {TABLE: ledger.checkpoints, **({FILE: file} if file is not None else {})}
     chain = check_chain(copies, [key.public for key in keys], TOPIC)
     rates: RateBook = check_rates(ledger.rates)
     stretches: list[Stretch] = plan_walk(chain.checkpoints, ledger.partitions(), since)
     reports = [walk_partition(ledger, stretch, rates) for stretch in stretches]
-    return conclude(reports, chain.checkpoints, [*chain.found, *rates.found])
+    return conclude(
+        reports,
+        chain.checkpoints,
+        [*chain.found, *rates.found, *check_ends(kafka or KafkaEnds(), ledger.last_offsets())],
+    )
 
 
 def make_ledger(seed: int = 1, events: int = 60, partitions: int = 2, checkpoints: int = 4) -> MemoryLedger:
@@ -171,7 +185,7 @@ def make_ledger(seed: int = 1, events: int = 60, partitions: int = 2, checkpoint
     prices = PriceBook(FixedPrices())
     for partition, kafka in enumerate(records):
         for chunk in read_chunks(partition, kafka, prices) if kafka else ():
-            log += chunk.rows.to_pylist()
+            log += _stored(chunk.rows)
             rates.update(chunk.rates)
     ledger = MemoryLedger(log, [], [dict(zip(RATE_COLUMNS, rate_row(one), strict=True)) for one in rates.values()], [])
     ledger.derive_calls()
@@ -179,6 +193,12 @@ def make_ledger(seed: int = 1, events: int = 60, partitions: int = 2, checkpoint
         upto = [len(kafka) * number // checkpoints for kafka in records]
         ledger.sign(KEY, upto, START + timedelta(minutes=number))
     return ledger
+
+
+def _stored(rows: pa.RecordBatch) -> list[Row]:
+    return [
+        {name: row[name] for name in _LOG_SCHEMA.names if name != "seal"} | {"seal": ""} for row in rows.to_pylist()
+    ]
 
 
 def _records(chance: random.Random, events: int, partitions: int) -> list[list[_Kafka]]:
@@ -237,7 +257,7 @@ def _payload(chance: random.Random, number: int, moment: datetime, link: tuple[s
 def _calls_schema() -> pa.Schema:
     ledger = MemoryLedger([], [], [], [])
     payload = _payload(random.Random(2), 0, START, ("producer-0", 1, GENESIS_HASH))
-    rows = [chunk.rows.to_pylist() for chunk in read_chunks(0, [_Kafka(0, 0, payload)], PriceBook(FixedPrices()))]
+    rows = [_stored(chunk.rows) for chunk in read_chunks(0, [_Kafka(0, 0, payload)], PriceBook(FixedPrices()))]
     ledger.log = rows[0]
     table = log_table(ledger.log)
     made = read_rows(0, table)
@@ -248,4 +268,7 @@ def _calls_schema() -> pa.Schema:
     return pa.schema([(name, fields[name]) for name in COLUMNS])
 
 
+_LOG_SCHEMA = pa.schema(
+    [*(field for field in SCHEMA if field.name in (*LOG_COLUMNS, "kafka_partition")), ("seal", pa.string())]
+)
 _CALLS_SCHEMA = _calls_schema()

@@ -70,13 +70,13 @@ def _keys(settings: "Settings", words: list[str] | None, *, required: bool = Tru
 
 
 def _witnesses(settings: "Settings", keys: "list[PublicKey]", checkpoints: Path | None, *, kafka: bool) -> "Witnesses":
-    from tokentrail.sinks.clickhouse.checkpoint_topic import read_checkpoint_topic, read_committed
+    from tokentrail.sinks.clickhouse.checkpoint_topic import read_checkpoint_topic, read_committed, read_ends
     from tokentrail.sinks.clickhouse.ledger_verifier import Witnesses
     from tokentrail.sinks.integrity.checkpoint_file import CheckpointFile
 
     if checkpoints is not None and not checkpoints.exists():
         raise SettingsError(f"{checkpoints} is not there; name the file that the ledger's checkpoints are kept in.")
-    topic = committed = None
+    topic, committed = None, {}
     if kafka:
         try:
             committed = asyncio.run(read_committed(settings))
@@ -84,7 +84,11 @@ def _witnesses(settings: "Settings", keys: "list[PublicKey]", checkpoints: Path 
         except BrokerError as error:
             err.print(f"Not compared with Kafka: {error}", soft_wrap=True)
     file = CheckpointFile(checkpoints or settings.checkpoints)
-    return Witnesses(keys=keys, file=file, topic=topic, committed=committed)
+
+    def ask_ends() -> dict[int, int]:
+        return asyncio.run(read_ends(settings)) if topic is not None else {}
+
+    return Witnesses(keys=keys, file=file, topic=topic, committed=committed, ask_ends=ask_ends)
 
 
 def _show(verdict: "Verdict", *, as_json: bool) -> None:
