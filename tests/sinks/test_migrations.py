@@ -37,7 +37,12 @@ TABLES = {
     "calls_day_from_corrections",
     "rollup_rebuilds",
     "cost_corrections",
+    "repricing_runs",
     "calls_corrected",
+    "ledger_findings",
+    "ledger_follower",
+    "checkpoints",
+    "mappings",
 }
 
 
