@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Collection, Iterable
-from datetime import date
+from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
@@ -22,6 +22,7 @@ from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
 from tokentrail.sinks.clickhouse.ledger_block import MAX_ROWS, Block
 from tokentrail.sinks.clickhouse.rate_rows import RATE_COLUMNS, rate_row
+from tokentrail.sinks.clickhouse.retention import kept_since
 from tokentrail.sinks.clickhouse.rollup_repair import Recent, RollupRepair
 from tokentrail.sinks.clickhouse.sealed_block import ARCHIVED_COLUMNS, BlockSealer
 
@@ -136,7 +137,8 @@ class LedgerTables:
 
     def _rollups(self) -> RollupRepair:
         database = self._settings.clickhouse_database
-        return RollupRepair(self._connected(), database, self._insert_settings, date(1970, 1, 1))
+        kept = kept_since(self._settings, datetime.now(UTC), "event_log", "calls")
+        return RollupRepair(self._connected(), database, self._insert_settings, kept)
 
     def _insert_settings(self, partitions: Iterable[int]) -> dict[str, str | int]:
         name = f"{self._insert_ids}{uuid.uuid4()}/{','.join(map(str, sorted(partitions)))}"

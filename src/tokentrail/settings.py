@@ -98,6 +98,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Attributes, comma-separated, that are nobody's: they are not sealed, and stay when a person is erased."""
     relays: dict[str, str] = {}
     """Addresses of your own by the name of the provider they stand for; only in the file."""
+    retention_days: dict[str, Annotated[int, Meta(ge=8, le=36_500)]] = {}
+    """For how many days after the end of its month a table keeps a row, by table; without, forever; only in the file.
+
+    At least 8: an event may be 7 days late."""
+    storage_policy: Annotated[str, Meta(pattern="^[A-Za-z0-9_]{0,60}$")] = ""
+    """A storage policy of the ClickHouse server, for the ledger's tables."""
+    cold_volume: Annotated[str, Meta(pattern="^[A-Za-z0-9_]{0,60}$")] = ""
+    """The volume of that policy that old months go to."""
+    cold_after_days: Annotated[int, Meta(ge=0, le=36_500)] = 0
+    """How many days after its end a month goes there; 0: never."""
     redact: dict[str, str] = {}
     """Patterns of your own (RE2) by name, redacted beside the built-in kinds; only in the file."""
     service: str = ""

@@ -18,6 +18,7 @@ from tokentrail.errors import MigrationError
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
 from tokentrail.sinks.clickhouse.reader_account import create_reader_account
+from tokentrail.sinks.clickhouse.retention import apply_retention
 
 ONE_NODE: Final = {
     "on_cluster": "",
@@ -65,14 +66,19 @@ def shipped_migrations() -> list[Migration]:
 def migrate(settings: Settings) -> list[str]:
     """Bring the database to this version's schema; return the names of the files applied. Blocking; may be repeated.
 
+    Where the settings say so, old months get a time to go.
+
     Raises:
         EngineError: the engine cannot be reached or refuses.
         MigrationError: the database was made by a newer version, or by files that were edited since.
+        SettingsError: the settings of retention name a table that there is not, or storage that does not go together.
     """
     client = connect(settings)
     try:
         with engine_errors(settings):
-            return apply_migrations(client, settings.clickhouse_database, shipped_migrations(), ONE_NODE, settings)
+            applied = apply_migrations(client, settings.clickhouse_database, shipped_migrations(), ONE_NODE, settings)
+            apply_retention(client, settings)
+            return applied
     finally:
         client.close()
 
