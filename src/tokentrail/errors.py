@@ -14,6 +14,7 @@ TokentrailError
 ├── AttributionError     a mapping, a split or a budget cannot be used
 ├── ErasureError         a subject cannot be erased, or not wholly
 ├── KeyStoreError        the keys of sealed fields cannot be used
+├── ReportError          a report cannot be written
 ├── MigrationError       the database's schema is not the one expected
 └── StackError           the one-machine stack cannot start or go on
     ├── AlreadyRunningError  another stack owns the data directory
@@ -79,6 +80,10 @@ class ErasureError(TokentrailError):
 
 class KeyStoreError(TokentrailError):
     """The keys of sealed personal fields cannot be used; says what to restore."""
+
+
+class ReportError(TokentrailError):
+    """A report cannot be written where it was to go."""
 
 
 class MigrationError(TokentrailError):

@@ -95,6 +95,7 @@ KNOWN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
             ("unheard-of", 1_000_000, 0, 0.0),
         ],
     ),
+    "calls_by_minute": ("minute calls failures cost_usd", [(AT, 11, 2, 4 * GPT + CLAUDE)]),
     "duplicates": ("request_hash requests users cost_usd", [("h2", 4, ["cat"], CLAUDE)]),
     "errors": (
         "status error_type error_code http_status_code calls users",

@@ -1,0 +1,88 @@
+"""`tokentrail report` as a user types it."""
+
+import csv
+import json
+from decimal import Decimal
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from known_ledger import AT, NOW, fill_known_ledger
+from ledger_log import run_command
+
+from tokentrail.settings import Settings
+from tokentrail.sinks.clickhouse.migrations import migrate
+
+BUDGETS = """
+[[budget]]
+name = "Research"
+where = { department = "research" }
+usd_per_month = 20
+recipients = ["ann@example.com"]
+[[split]]
+name = "search for all"
+of = { department = "research" }
+shares = { sales = 1, care = 1, it = 1 }
+"""
+PRICES = """
+version = "1"
+[[markup]]
+percent = 10
+"""
+
+
+@pytest.mark.engine
+def test_reports_tell_what_the_ledger_knows(settings: Settings, environ: dict[str, str], tmp_path: Path) -> None:
+    fill_known_ledger(settings)
+    (tmp_path / "b.toml").write_text(BUDGETS)
+    (tmp_path / "p.toml").write_text(PRICES)
+    environ |= {"TOKENTRAIL_BUDGETS": str(tmp_path / "b.toml"), "TOKENTRAIL_PRICES": str(tmp_path / "p.toml")}
+    now = ("--at", NOW.isoformat())
+
+    def figures(*arguments: str) -> dict[str, tuple[object, object]]:
+        told = json.loads(run_command(environ, "report", *arguments, "--json").stdout)
+        return {each["name"]: (each["value"], each["before"]) for each in told["figures"]}
+
+    stats = figures("stats", "--minutes", "60", *now)
+    assert (stats["calls"], stats["failures"], stats["cost USD"]) == ((11, 0), (2, 0), ("27.200000000", None))
+    assert (stats["users"], stats["auth failures"]) == ((4, 0), (1, 0))
+    hourly = figures("security", "--hourly", *now)
+    assert (hourly["calls"], hourly["alerts"], hourly["open alerts"]) == ((11, 0), (2, 0), (1, None))
+    page = tmp_path / "security.html"
+    assert run_command(environ, "report", "security", "--hourly", *now, "--out", str(page)).returncode == 0
+    assert "token_spike fired once." in page.read_text(encoding="utf-8")
+    rows = list(csv.reader(StringIO(run_command(environ, "report", "costs", *now, "--format", "csv").stdout)))
+    heads, *departments = [row[1:] for row in rows if row[0] == "By department"]
+    told = {row[0]: dict(zip(heads, row, strict=True)) for row in departments}
+    assert {name: row["cost USD"] for name, row in told.items()} == {
+        "research": "0.000000000", "sales": "13.733333333", "care": "6.733333334", "it": "6.733333333",
+    }  # fmt: skip
+    assert Decimal(told["sales"]["charged USD"]) == Decimal("7.7")
+    assert told["research"]["budget USD"] == "20"
+    table = run_command(environ, "report", "costs", "--month", f"{AT:%Y-%m}", "--mapped", *now).stdout
+    assert "marketing" in table
+    assert "budget Research: over" in table
+
+
+@pytest.mark.engine
+def test_reports_of_an_empty_trail_are_told_as_well(settings: Settings, environ: dict[str, str]) -> None:
+    migrate(settings)
+    for arguments in (("stats",), ("security",), ("costs",)):
+        told = run_command(environ, "report", *arguments)
+        assert (told.returncode, "No calls." in told.stdout or "No key was refused." in told.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("costs", "--month", "november"), "no month"),
+        (("security", "--hourly", "--daily"), "exclude each other"),
+        (("stats", "--minutes", "0"), "minutes"),
+        (("stats", "--format", "pdf"), "pdf"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(environ: dict[str, str], arguments: tuple[str, ...], told: str) -> None:
+    answer = run_command(environ, "report", *arguments)
+    assert answer.returncode != 0
+    assert told in answer.stderr
+    assert "Traceback" not in answer.stderr

@@ -1,0 +1,12 @@
+SELECT
+    call.minute AS minute,
+    sum(call.calls) AS calls,
+    sumIf(call.calls, call.status != 'SUCCESS') AS failures,
+    sum(call.input_tokens) AS input_tokens,
+    sum(call.output_tokens) AS output_tokens,
+    if(sum(call.priced_calls) = 0, NULL, sum(call.cost_usd)) AS cost_usd,
+    sum(call.unpriced_calls) AS unpriced_calls
+FROM calls_minute AS call
+WHERE call.minute >= toStartOfMinute({since:DateTime('UTC')}) AND call.minute < {until:DateTime('UTC')}
+GROUP BY minute
+ORDER BY minute
