@@ -18,6 +18,7 @@ from tokentrail.cli.prices import app as prices
 from tokentrail.cli.query import app as query
 from tokentrail.cli.reconcile import reconcile
 from tokentrail.cli.replay import replay
+from tokentrail.cli.report import app as report
 from tokentrail.cli.rules import app as rules
 from tokentrail.cli.savings import savings
 from tokentrail.cli.scorecard import scorecard
@@ -42,6 +43,7 @@ app.add_typer(keys, name="keys")
 app.add_typer(query, name="query")
 app.add_typer(mappings, name="mappings")
 app.add_typer(budgets, name="budgets")
+app.add_typer(report, name="report")
 app.add_typer(rules, name="rules")
 app.add_typer(backtest, name="backtest")
 app.add_typer(prices, name="prices")
