@@ -24,7 +24,7 @@ from tokentrail.readiness import report_ready, report_state
 from tokentrail.schemas.topics import CALLS
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.ledger_block import MAX_BYTES, MAX_ROWS, Backlog, Block, read_chunks
-from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables, Tail
+from tokentrail.sinks.clickhouse.ledger_tables import UNKNOWN_MS, LedgerTables, Tail
 
 MAX_AGE_S: Final = 0.5
 """A row waits no longer for company."""
@@ -169,7 +169,8 @@ class LedgerWriter(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka
             return ()
         last = self._check.pop(partition, None)
         first = records[0]
-        if last is not None and first.offset == last.last_offset and first.timestamp != last.last_appended_ms:
+        known = last is not None and last.last_appended_ms != UNKNOWN_MS
+        if known and last and first.offset == last.last_offset and first.timestamp != last.last_appended_ms:
             raise self._other_topic(partition, f"the record at offset {first.offset} is another one")
         if last is not None and first.offset > last.last_offset + 1:
             _log.warning(

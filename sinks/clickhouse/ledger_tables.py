@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Collection, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Final
 
 import msgspec
@@ -22,11 +22,12 @@ from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
 from tokentrail.sinks.clickhouse.ledger_block import MAX_ROWS, Block
 from tokentrail.sinks.clickhouse.rate_rows import RATE_COLUMNS, rate_row
-from tokentrail.sinks.clickhouse.retention import kept_since
+from tokentrail.sinks.clickhouse.retention import FOREVER, kept_since
 from tokentrail.sinks.clickhouse.rollup_repair import Recent, RollupRepair
 from tokentrail.sinks.clickhouse.sealed_block import ARCHIVED_COLUMNS, BlockSealer
 
 INSERT_TIMEOUT_S: Final = 120
+UNKNOWN_MS: Final = -1
 SETTLE_S: Final = 30
 """How long an earlier insert may go on before it is killed."""
 
@@ -50,12 +51,14 @@ class Tail(msgspec.Struct, frozen=True):
 
     last_offset: int
     last_appended_ms: int
+    """`UNKNOWN_MS` where the record itself was dropped with its month."""
 
 
 class _Stretch(msgspec.Struct, frozen=True):
     """The newest rows of one partition in event_log: what the last insert may have touched, and a block more."""
 
     partition: int
+    kept_since_ms: int = 0
     first_offset: int = 0
     last_offset: int = -1
     first_appended_ms: int = 0
@@ -111,12 +114,16 @@ class LedgerTables:
         with self._busy, engine_errors(self._settings):
             self._known_rates = None
             self._settle(partitions)
-            stretches = [self._stretch(partition) for partition in sorted(partitions)]
+            # Months before this may have been dropped from one of the tables: there, nothing is compared.
+            kept = kept_since(self._settings, datetime.now(UTC), "event_log", "calls")
+            stretches = [self._stretch(partition, kept) for partition in sorted(partitions)]
             for stretch in stretches:
                 self._mend(stretch)
             recent = [Recent(s.partition, s.first_offset, max(s.first_appended_ms, 0)) for s in stretches]
-            self._rollups().repair(recent)
-        return {s.partition: Tail(s.last_offset, s.last_appended_ms) for s in stretches if s.last_offset >= 0}
+            database = self._settings.clickhouse_database
+            RollupRepair(self._connected(), database, self._insert_settings, kept).repair(recent)
+            tails = {s.partition: Tail(s.last_offset, s.last_appended_ms) for s in stretches if s.last_offset >= 0}
+            return tails if kept == FOREVER else {**self._tails_of_old_months(partitions), **tails}
 
     def _send(self, rows: pa.Table, partitions: Iterable[int]) -> None:
         self._connected().raw_insert(
@@ -134,11 +141,6 @@ class LedgerTables:
         if self._client is None:
             self._client = connect(self._settings, timeout_s=INSERT_TIMEOUT_S)
         return self._client
-
-    def _rollups(self) -> RollupRepair:
-        database = self._settings.clickhouse_database
-        kept = kept_since(self._settings, datetime.now(UTC), "event_log", "calls")
-        return RollupRepair(self._connected(), database, self._insert_settings, kept)
 
     def _insert_settings(self, partitions: Iterable[int]) -> dict[str, str | int]:
         name = f"{self._insert_ids}{uuid.uuid4()}/{','.join(map(str, sorted(partitions)))}"
@@ -202,7 +204,28 @@ class LedgerTables:
             if not wanted.isdisjoint(map(int, name.rpartition("/")[2].split(",")))
         ]
 
-    def _stretch(self, partition: int) -> _Stretch:
+    def _tails_of_old_months(self, partitions: Collection[int]) -> dict[int, Tail]:
+        """Return the last offsets that are known of partitions, from whatever was kept longest."""
+        rows = (
+            self._connected()
+            .query(
+                f"""
+            SELECT kafka_partition, max(last_offset), argMax(appended_ms, last_offset) FROM (
+                SELECT kafka_partition, max(kafka_offset) AS last_offset,
+                    toUnixTimestamp64Milli(argMax(appended_at, kafka_offset)) AS appended_ms
+                FROM {self._database}.event_log GROUP BY kafka_partition
+                UNION ALL
+                SELECT kafka_partition, max(last_offset), {UNKNOWN_MS} FROM {self._database}.calls_day
+                GROUP BY kafka_partition
+            ) WHERE kafka_partition IN {{partitions:Array(UInt32)}} GROUP BY kafka_partition
+            """,  # noqa: S608  # the name is checked by Settings
+                {"partitions": sorted(partitions)},
+            )
+            .result_rows
+        )
+        return {int(partition): Tail(int(last), int(appended_ms)) for partition, last, appended_ms in rows}
+
+    def _stretch(self, partition: int, kept: date) -> _Stretch:
         row = (
             self._connected()
             .query(
@@ -212,17 +235,19 @@ class LedgerTables:
                    countIf(event_type = 'llm.call.completed'), uniqExact(kafka_offset)
             FROM (
                 SELECT kafka_offset, appended_at, event_type FROM {self._database}.event_log
-                WHERE kafka_partition = {{partition:UInt32}} ORDER BY kafka_offset DESC LIMIT {{limit:UInt32}}
+                WHERE kafka_partition = {{partition:UInt32}} AND appended_at >= {{kept:Date}}
+                ORDER BY kafka_offset DESC LIMIT {{limit:UInt32}}
             )
             """,  # noqa: S608  # the name is checked by Settings
-                {"partition": partition, "limit": 2 * MAX_ROWS},
+                {"partition": partition, "limit": 2 * MAX_ROWS, "kept": kept},
                 {"optimize_read_in_order": 1},
             )
             .result_rows[0]
         )
         if row[0] != row[6]:
             raise self._doubled(partition, row[1], row[2])
-        return _Stretch(partition, *row[1:6]) if row[0] else _Stretch(partition)
+        since_ms = max(0, int((kept - FOREVER).total_seconds()) * 1000)
+        return _Stretch(partition, since_ms, *row[1:6]) if row[0] else _Stretch(partition, since_ms)
 
     def _doubled(self, partition: int, first: int, last: int) -> LedgerError:
         # The operator's to run: the engine writes the whole month anew for it, and no writer of ours deletes from the
@@ -320,5 +345,5 @@ def _parameters(stretch: _Stretch) -> dict[str, int]:
         "partition": stretch.partition,
         "first": stretch.first_offset,
         "last": stretch.last_offset,
-        "since_ms": max(stretch.first_appended_ms, 3_600_000),
+        "since_ms": max(stretch.first_appended_ms, stretch.kept_since_ms + 3_600_000),
     }

@@ -19,6 +19,7 @@ from tokentrail.sinks.clickhouse.connection import connect, engine_errors
 from tokentrail.sinks.clickhouse.ledger import RELEASE_S, LedgerWriter
 from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables
 from tokentrail.sinks.clickhouse.migrations import migrate
+from tokentrail.sinks.clickhouse.retention import FOREVER
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_inserts_into_other_partitions_are_not_waited_for(settings: Settings, ta
 @pytest.mark.engine
 def test_a_stale_repair_leaves_what_the_next_owner_wrote(settings: Settings, tables: LedgerTables) -> None:
     tables.insert(block_of(0, [completed(0), completed(1)]))
-    stale = tables._stretch(0)
+    stale = tables._stretch(0, FOREVER)
     LedgerTables(settings, "test").insert(block_of(2, [completed(2), completed(3)]))
     tables._mend(stale)
     assert offsets(settings, "calls") == offsets(settings, "event_log") == {(0, at): 1 for at in range(4)}
