@@ -238,7 +238,7 @@ def _check_rates(where: str, rated: _Rated, prefix: str) -> None:
 def _check_currency(file: PriceFile, entry: PriceEntry, where: str) -> None:
     moments = [one.since for one in file.exchanges if one.currency == entry.currency]
     if entry.currency != USD and file.usd_for(entry.currency, entry.since) is None:
-        first = f"it begins on {min(moments)}" if moments else "there is none"
+        first = f"the first begins on {min(moments)}; give the price a `from`" if moments else "add one"
         _refuse(where, "currency", f"no [[exchange]] says what {entry.currency} is in USD on its first day; {first}")
     rates = [usd for day in (entry.since, *moments) if (usd := file.usd_for(entry.currency, day)) is not None]
     for rated in (entry, *entry.long_context):

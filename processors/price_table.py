@@ -6,6 +6,7 @@ from datetime import date
 import msgspec
 
 from tokentrail.processors.name_pattern import NamePattern
+from tokentrail.processors.price_file import PriceEntry
 from tokentrail.processors.pricing import DayTariffs, PriceSource, Rates
 from tokentrail.processors.pricing_list import PriceList
 from tokentrail.processors.pricing_public import PublicPrices
@@ -56,6 +57,19 @@ def find_prices(question: PriceQuestion, own: PriceList | None, public: PublicPr
         if provider.matches(seller) and model.matches(sold):
             found += _shown(question, seller, sold, sources)
     return found
+
+
+def find_discounts(question: PriceQuestion, own: PriceList | None) -> list[PriceEntry]:
+    """Return the own list's entries without rates of their own that fit the patterns."""
+    provider, model = NamePattern(question.provider), NamePattern(question.model)
+    return [
+        offer.entry
+        for offer in (own.offers if own else ())
+        if offer.entry.only_discounts
+        and offer.entry.since <= question.day < offer.entry.until
+        and offer.provider.meets(provider)
+        and offer.model.meets(model)
+    ]
 
 
 def _shown(

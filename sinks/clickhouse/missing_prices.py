@@ -1,6 +1,6 @@
 """Models that calls were made to and no price is known for."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -53,4 +53,6 @@ def read_missing_prices(settings: Settings, since: datetime) -> list[MissingPric
             rows = list(client.query(_SQL, {"since": since}).named_results())
     finally:
         client.close()
-    return [MissingPrice(**row) for row in rows]
+    # The client gives moments in UTC without saying so.
+    moments = ("first_seen", "last_seen")
+    return [MissingPrice(**{**row, **{name: row[name].replace(tzinfo=UTC) for name in moments}}) for row in rows]

@@ -118,7 +118,7 @@ def _priced_call(row: Mapping[str, Any], changes: list[Mapping[str, Any]], rates
     corrections = tuple(
         CostCorrection(
             revision=one["revision"],
-            corrected_at=one["corrected_at"],
+            corrected_at=one["corrected_at"].replace(tzinfo=UTC),
             run_id=one["run_id"],
             reason=one["reason"],
             old_cost_usd=one["old_cost_usd"],
@@ -128,7 +128,8 @@ def _priced_call(row: Mapping[str, Any], changes: list[Mapping[str, Any]], rates
         for one in changes
     )
     return PricedCall(
-        **{name: row[name] for name in _NAMES},
+        # The client gives moments in UTC without saying so.
+        **{**{name: row[name] for name in _NAMES}, "time": row["time"].replace(tzinfo=UTC)},
         usage=Usage(**{name: row[name] for name in Usage.__struct_fields__}),
         first_cost_usd=row["cost_usd"],
         first_rates=rates.get(row["rate_id"]),

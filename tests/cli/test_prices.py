@@ -50,6 +50,7 @@ def test_prices_are_shown_as_calls_are_priced(listed: dict[str, str]) -> None:
     own = run_command(listed, "prices", "show")
     assert "fast*" in own.stdout
     assert "models of" in own.stdout
+    assert "openai *: 8% off what would be the price without this." in own.stdout
     told = json.loads(
         run_command(listed, "prices", "show", "--provider", "openai", "--model", "gpt-4o", "--json").stdout
     )

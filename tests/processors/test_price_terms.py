@@ -89,8 +89,10 @@ def test_a_long_context_step_keeps_what_it_does_not_name(tmp_path: Path) -> None
     (tariff,) = price_list(tmp_path, text).tariffs("p", "m", "", DAY) or ()
     found = [tariff.for_input(tokens) for tokens in (1000, 1001, 5001)]
     assert [(rates.input, rates.output, rates.cache_read) for rates in found] == [
-        (1, 2, Decimal("0.1")), (3, 2, Decimal("0.1")), (3, 9, Decimal("0.1")),
-    ]  # fmt: skip
+        (Decimal(1), Decimal(2), Decimal("0.1")),
+        (Decimal(3), Decimal(2), Decimal("0.1")),
+        (Decimal(3), Decimal(9), Decimal("0.1")),
+    ]
     assert [rates.above_input_tokens for rates in found] == [0, 1000, 5000]
 
 
@@ -114,7 +116,7 @@ def test_a_rate_is_the_listed_one_times_exchange_less_discount(rate: Decimal, us
         (RATED + 'currency = "EUR"', "entry 1 (p m), field currency: no [[exchange]] says what EUR is"),
         (
             RATED + 'currency = "EUR"\n[[exchange]]\ncurrency = "EUR"\nfrom = 2026-01-01\nusd = 1.1',
-            "it begins on 2026-01-01",
+            "the first begins on 2026-01-01; give the price a `from`",
         ),
         (RATED + "discount_percent = 101", "field discount_percent: 101 is out of range"),
         (RATED + 'of = "openai"', "field of"),

@@ -27,7 +27,7 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Show what tokens cost, in USD per million: the own list's entries, and with a name the public prices too."""
-    from tokentrail.processors.price_table import PriceQuestion, find_prices
+    from tokentrail.processors.price_table import PriceQuestion, find_discounts, find_prices
     from tokentrail.processors.pricing_list import load_price_list
     from tokentrail.processors.pricing_public import PublicPrices
     from tokentrail.settings import current_settings
@@ -44,6 +44,9 @@ def show(
         _print_prices(f"Prices on {question.day}, USD per million tokens", found)
     elif not everything:
         out.print(f"No price is known for {provider} {model}{f' in tier {tier}' if tier else ''} on {question.day}.")
+    for entry in find_discounts(question, own) if everything or not question.names_one_model else ():
+        off = f"{_money(entry.discount_percent)}% off {entry.of or 'what would be the price without this'}"
+        out.print(f"{entry.provider} {entry.model}: {off}.", markup=False, soft_wrap=True)
     if everything:
         sold = list(public.models())
         where = f"{len({seller for seller, _ in sold})} providers"
@@ -108,7 +111,7 @@ def _print_prices(title: str, found: "list[ShownPrice]") -> None:
         "from UTC": [_clock(price.from_second_of_day) for price in found],
         "per 1000 requests": [_money(price.rates.request / 1000) if price.rates.request else "" for price in found],
         "discount": [_discount(price) for price in found],
-        "currency": [listing.currency if (listing := price.rates.listing) else "" for price in found],
+        "listed in": [_listed_in(price) for price in found],
     }
     shown = {name: cells for name, cells in optional.items() if any(cells)}
     headings = [name.replace("_", " ") for name in told]
@@ -128,6 +131,11 @@ def _print_prices(title: str, found: "list[ShownPrice]") -> None:
 def _discount(price: "ShownPrice") -> str:
     listing = price.rates.listing
     return f"{_money(listing.discount_percent)}%" if listing and listing.discount_percent else ""
+
+
+def _listed_in(price: "ShownPrice") -> str:
+    listing = price.rates.listing
+    return listing.currency if listing and listing.currency != price.rates.currency else ""
 
 
 def _clock(second: int) -> str:
