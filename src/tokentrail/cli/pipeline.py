@@ -24,6 +24,7 @@ from tokentrail.cli.savings import savings
 from tokentrail.cli.scorecard import scorecard
 from tokentrail.cli.simulate import simulate
 from tokentrail.cli.status import status
+from tokentrail.cli.storage import storage
 from tokentrail.cli.topics import topics
 from tokentrail.cli.up import up
 from tokentrail.cli.verify import verify
@@ -34,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="The audit trail of your LLM calls: who called which model, what it cost, what is wrong right now.",
 )
-for command in (up, demo, status, costs, savings, reconcile, topics, migrate, replay, simulate, scorecard):
+for command in (up, demo, status, costs, savings, reconcile, topics, migrate, replay, simulate, scorecard, storage):
     app.command()(command)
 for proof in (verify, checkpoint, export, erase, access):
     app.command()(proof)
