@@ -14,6 +14,7 @@ from tokentrail.processors.slicing import MAX_AHEAD_S, MAX_BEHIND_S
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.charge_sql import charged_sql
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
+from tokentrail.sinks.clickhouse.cost_rollup import choose_rollup, rollup_sql
 from tokentrail.sinks.clickhouse.mapping_sql import mapped, mapping_joins
 
 COLUMNS: Final[Mapping[str, str]] = {
@@ -122,6 +123,17 @@ class CostQuery(msgspec.Struct, frozen=True, kw_only=True):
             sql += f"\nGROUP BY {', '.join(names)}\nORDER BY {', '.join(order)}"
         return sql, frame.parameters
 
+    def rolled_up_sql(self, database: str) -> tuple[str, dict[str, Any]] | None:
+        """Return a statement with the same answer over the coarsest rollup that has it; None where none has.
+
+        A rollup has ranges of whole hours in UTC, by its dimensions; mappings and mark-ups want the calls themselves.
+        """
+        if self.mapped or self.markups is not None:
+            return None
+        since, until = _in_utc(self.since), self.until and _in_utc(self.until)
+        rollup = choose_rollup(self.by, self.filters, since, until)
+        return rollup and rollup_sql(database, rollup, self.by, self.filters, since, until)
+
     def frame(self, database: str) -> CostFrame:
         """Return groups, FROM, WHERE and parameters; the table's alias is `call`.
 
@@ -177,7 +189,7 @@ def read_costs(settings: Settings, query: CostQuery) -> list[CostRow]:
         CostQueryError: the question names something unknown.
         EngineError: the engine cannot be reached or refuses.
     """
-    sql, parameters = query.to_sql(settings.clickhouse_database)
+    sql, parameters = query.rolled_up_sql(settings.clickhouse_database) or query.to_sql(settings.clickhouse_database)
     client = connect(settings)
     try:
         with engine_errors(settings):
@@ -188,6 +200,9 @@ def read_costs(settings: Settings, query: CostQuery) -> list[CostRow]:
     return [CostRow(dict(zip(query.by, row[:width], strict=True)), *row[width:]) for row in rows]
 
 
+def _in_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
 def _microseconds(moment: datetime) -> int:
-    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (aware - _EPOCH) // timedelta(microseconds=1)
+    return (_in_utc(moment) - _EPOCH) // timedelta(microseconds=1)

@@ -1,16 +1,15 @@
 """Prices that are corrected afterwards: in calls_corrected, in every rollup, and nowhere else."""
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 
 import msgspec
 import pytest
 from ledger_log import block_of, rows
+from own_prices import NEW, OLD
 from rollup_sums import assert_rollups_equal_calls, cost_sums
 from varied_calls import varied
 
 from tokentrail.errors import EngineError, LedgerError
-from tokentrail.processors.pricing import DayTariffs, LongContext, PriceBook, Rates, Tariff
 from tokentrail.processors.repricing import PricedModel, plan_rules
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse import repricing
@@ -22,31 +21,6 @@ from tokentrail.sinks.clickhouse.repricing import reprice
 from tokentrail.sinks.clickhouse.repricing_sql import tuple_of
 
 QUERY = CostQuery(since=datetime.now(UTC) - timedelta(days=30))
-
-
-class OwnPrices:
-    """A price a million tokens of input by model, dearer above 2,040 tokens of input."""
-
-    def __init__(self, **dollars: str) -> None:
-        self._dollars = {name.replace("_", "-"): Decimal(price) for name, price in dollars.items()}
-
-    def tariffs(self, _provider: str, model: str, _tier: str, _day: date) -> DayTariffs | None:
-        if model not in self._dollars:
-            return None
-        step = LongContext(2_040, self._rates(model, 3 * self._dollars[model]))
-        return (Tariff(self._rates(model, self._dollars[model]), (step,)),)
-
-    @staticmethod
-    def _rates(model: str, dollars: Decimal) -> Rates:
-        return Rates(
-            price_source="own", price_version="1", provider="openai", model=model, input=dollars, output=dollars * 7,
-            cache_read=dollars / 4, request=Decimal(11),
-        )  # fmt: skip
-
-
-OLD = PriceBook(OwnPrices(gpt_4o="2.5", gpt_4o_mini="0.15"))
-NEW = PriceBook(OwnPrices(gpt_4o="3.123456789", gpt_unheard="1.000000001"))
-"""One price changed, one that was not known, and one that is not known any more."""
 
 
 @pytest.fixture

@@ -1,0 +1,53 @@
+"""Questions about costs that a rollup answers, and that its answer is that of the calls."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from ledger_log import block_of
+from own_prices import NEW, OLD
+from varied_calls import varied
+
+from tokentrail.settings import Settings
+from tokentrail.sinks.clickhouse.connection import connect
+from tokentrail.sinks.clickhouse.cost_query import CostQuery, read_costs
+from tokentrail.sinks.clickhouse.cost_rollup import choose_rollup
+from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables
+from tokentrail.sinks.clickhouse.migrations import migrate
+from tokentrail.sinks.clickhouse.repricing import reprice
+
+DAY = datetime(2026, 11, 20, tzinfo=UTC)
+HOUR = DAY + timedelta(hours=5)
+
+
+def test_the_coarsest_rollup_that_the_range_does_not_cut_is_chosen() -> None:
+    assert choose_rollup(("department", "day"), {"user": "alice"}, DAY, None) == ("calls_day", "day")
+    assert choose_rollup(("hour",), {}, DAY, DAY + timedelta(days=1)) == ("calls_hour", "hour")
+    assert choose_rollup((), {}, DAY, HOUR) == ("calls_hour", "hour")
+
+
+def test_what_no_rollup_keeps_is_asked_of_the_calls() -> None:
+    assert choose_rollup(("session_id",), {}, DAY, None) is None
+    assert choose_rollup((), {"operation": "chat"}, DAY, None) is None
+    assert choose_rollup((), {}, DAY + timedelta(minutes=1), None) is None
+    assert choose_rollup((), {}, DAY, HOUR + timedelta(microseconds=1)) is None
+    assert CostQuery(since=DAY, mapped=True).rolled_up_sql("d") is None
+
+
+@pytest.mark.engine
+def test_a_rollup_gives_the_answer_of_the_calls(settings: Settings) -> None:
+    migrate(settings)
+    LedgerTables(settings, "test").insert(block_of(0, [varied(number) for number in range(80)], prices=OLD))
+    reprice(settings, CostQuery(since=datetime.now(UTC) - timedelta(days=30)), NEW)
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    client = connect(settings)
+    for since, until in ((today - timedelta(days=5), None), (hour - timedelta(hours=30), hour)):
+        for by in ((), ("day", "model"), ("hour", "department"), ("user", "team", "key"), ("status", "request_source")):
+            query = CostQuery(by=by, since=since, until=until, filters={} if by else {"feature": "feature-1"})
+            raw = client.query(*query.to_sql(settings.clickhouse_database)).result_rows
+            rolled = query.rolled_up_sql(settings.clickhouse_database)
+            assert rolled is not None
+            assert client.query(*rolled).result_rows == raw
+            assert raw
+            assert len(read_costs(settings, query)) == len(raw)
+    client.close()
