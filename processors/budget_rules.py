@@ -13,11 +13,11 @@ from tokentrail.schemas.rules import Budget, Dimension, Rule
 
 _WATCHED: Final = frozenset(get_args(Dimension))
 _FORECAST: Final = "forecast"
-_REACHED: Final = {
+_REACHED: Final[dict[str, Any]] = {
     "window_s": 300,
     "summary": "{entity} has spent {value:.2f} USD this month; its budget is {baseline:.0f}",
 }
-_BURNING: Final = {
+_BURNING: Final[dict[str, Any]] = {
     "window_s": 604_800,  # the pace of a whole week: weekends are cheap
     "summary": "at its pace {entity} will have spent {value:.0f} USD by the end of the month; its budget is "
     "{baseline:.0f}",

@@ -101,7 +101,7 @@ def _sum(one: Decimal, other: Decimal) -> Decimal:
 
 def _scaled(units: int, digit: Decimal) -> Decimal:
     # Not through arithmetic: that would round to the context's 28 digits.
-    return Decimal((int(units < 0), tuple(map(int, str(abs(units)))), digit.as_tuple().exponent))
+    return Decimal((int(units < 0), tuple(map(int, str(abs(units)))), int(digit.as_tuple().exponent)))
 
 
 def _key(group: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:

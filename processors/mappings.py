@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from io import StringIO
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -107,10 +107,10 @@ def read_mappings(text: str, source: str) -> list[MappingEntry]:
     return entries
 
 
-def _fields(row: Mapping[str, str]) -> dict[str, object]:
+def _fields(row: Mapping[str, str]) -> dict[str, Any]:
     if None in row:
         raise ValueError("the line has more cells than the header")
-    fields: dict[str, object] = {name: (text or "").strip() for name, text in row.items()}
+    fields: dict[str, Any] = {name: (text or "").strip() for name, text in row.items()}
     fields["dimension"] = SHORT_NAMES.get(str(fields["dimension"]), fields["dimension"])
     for name in ("valid_from", "valid_until"):
         if text := fields.pop(name, ""):

@@ -82,7 +82,7 @@ def chart_of_names(answer: Answer, title: str, name: str, column: str, kind: Kin
 
 def recommendations_of(alerts: Answer) -> list[Recommendation]:
     """Return what the rules that fired recommend, the gravest first, each once."""
-    found = {}
+    found: dict[tuple[str, str], Recommendation] = {}
     for record in alerts.records():
         if record["recommendation"]:
             found.setdefault(

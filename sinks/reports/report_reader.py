@@ -17,6 +17,7 @@ from tokentrail.sinks.reports.report import Period, Report
 
 _EVERY = "1000000"
 """As many rows as the reader account may have."""
+_FEW = {"limit": "20"}
 
 
 def read_stats_report(settings: Settings, minutes: int, now: datetime) -> Report:
@@ -36,8 +37,10 @@ def read_security_report(settings: Settings, span: security.Span, now: datetime)
     queries = (*security.QUERIES, security.CHARTS[span])
     # What began within the period has an hour to end; alerts that began long ago may still be open.
     own = {
-        "unfinished_calls": {"until": _text(min(period.until, now - timedelta(hours=1)))},
+        "unfinished_calls": {**_FEW, "until": _text(min(period.until, now - timedelta(hours=1)))},
         "active_alerts": _long_before(period),
+        "auth_failures": _FEW,
+        "errors": _FEW,
     }
     answers = _ask(settings, queries, security.COMPARED, (period, before), own)
     return security.security_report(answers, span, period, before, now)

@@ -25,7 +25,7 @@ def days(usd_by_weekday: list[int], since: date, until: date = TODAY) -> dict[da
 def test_weekends_that_are_cheap_are_expected_to_stay_cheap() -> None:
     daily = days([10, 10, 10, 10, 10, 0, 0], date(2026, 10, 1))
     told = forecast_month(daily, MIDNIGHT)
-    assert (told.spent_usd, told.expected_usd) == (100, 100 + 11 * 10)
+    assert (told.spent_usd, told.expected_usd) == (Decimal(100), Decimal(100 + 11 * 10))
     assert told.low_usd == told.high_usd == told.expected_usd
 
 
@@ -53,7 +53,7 @@ def test_with_little_history_no_range_is_claimed_and_with_none_no_forecast() -> 
     assert forecast_month({}, MIDNIGHT) == Forecast(Decimal(0))
     assert forecast_month({MIDNIGHT.date(): Decimal(7)}, MIDNIGHT) == Forecast(Decimal(7))
     two = forecast_month(days([1] * 7, date(2026, 11, 14)), MIDNIGHT)
-    assert (two.expected_usd, two.low_usd, two.high_usd, two.history_days) == (17, None, None, 2)
+    assert (two.expected_usd, two.low_usd, two.high_usd, two.history_days) == (Decimal(17), None, None, 2)
 
 
 def test_days_before_the_first_spend_do_not_count_as_days_without_any() -> None:

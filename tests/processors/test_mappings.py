@@ -1,6 +1,7 @@
 """Which of several entries of a mapping holds on a day."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,9 +22,9 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 HEADER = "dimension,value,target,target_value,valid_from,valid_until,note\n"
 
 
-def recorded(number: int, told: str, first: int = 0, last: int | None = None, **fields: str) -> RecordedMapping:
+def recorded(number: int, told: str, first: int = 0, last: int | None = None, **fields: Any) -> RecordedMapping:
     start = date(2026, 11, 1)
-    facts = {"dimension": "user_id", "value": "ann", "target": "team", "target_value": told, **fields}
+    facts: dict[str, Any] = {"dimension": "user_id", "value": "ann", "target": "team", "target_value": told, **fields}
     return RecordedMapping(
         **facts,
         valid_from=start + timedelta(days=first),

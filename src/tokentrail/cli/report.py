@@ -87,7 +87,7 @@ def _tell(report: "Report", form: Format, to: Path | None) -> None:
             raise typer.BadParameter("A table is for the terminal; name a file that ends in .html, .json or .csv.")
         _print(report)
         return
-    text = {"html": as_html, "csv": as_csv, "json": lambda told: as_json(told).decode()}[form](report)
+    text = as_html(report) if form == "html" else as_csv(report) if form == "csv" else as_json(report).decode()
     if to is None:
         out.file.write(text)
     else:
