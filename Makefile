@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 # Each has a broker and an engine of its own; most of a test's time is waiting for them.
 TEST_PROCESSES ?= 2
 
-.PHONY: install demo test lint format bench bench-shim bench-detection scorecard soak sdk-table clean
+.PHONY: install demo test lint format bench bench-shim bench-detection bench-ledger scorecard soak sdk-table clean
 
 install: $(STAMP)
 
@@ -40,6 +40,9 @@ bench-shim: install
 
 bench-detection: install
 	$(BIN)/python -m benchmarks.detection $(ARGS)
+
+bench-ledger: install
+	$(BIN)/python -m benchmarks.ledger $(ARGS)
 
 # Hours on two cores: 20 made-up companies, four weeks each. None of these seeds was looked at when the rules were tuned.
 scorecard: install

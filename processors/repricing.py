@@ -37,7 +37,7 @@ def plan_rules(
         PricingRule(model, stretch)
         for model in sorted(set(models))
         for stretch in price_stretches(
-            lambda day, model=model: prices.tariffs_on(*model, day),  # type: ignore[misc]  # its own
+            lambda day, model=model: prices.tariffs_on(model.provider, model.model, model.service_tier, day),  # type: ignore[misc]  # its own
             first_day,
             until_day,
         )

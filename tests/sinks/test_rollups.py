@@ -19,7 +19,7 @@ def tables(settings: Settings) -> LedgerTables:
 
 
 def test_every_measure_of_every_dimension_is_that_of_the_calls(settings: Settings, tables: LedgerTables) -> None:
-    tables.insert(block_of(0, [varied(number) for number in range(60)] + [started(61), b"{"]))
+    tables.insert(block_of(0, [*(varied(number) for number in range(60)), started(61), b"{"]))
     tables.insert(block_of(0, [varied(number) for number in range(60, 90)], partition=1))
     assert_rollups_equal_calls(settings)
     sums = cost_sums(settings)
