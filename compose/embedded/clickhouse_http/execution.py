@@ -8,6 +8,7 @@ from tokentrail.compose.embedded.clickhouse_http.accounts import Account
 from tokentrail.compose.embedded.clickhouse_http.connection import Connection, Outcome, ResultStream
 from tokentrail.compose.embedded.clickhouse_http.failures import ClickHouseFailure, no_room, refusal
 from tokentrail.compose.embedded.clickhouse_http.guard import (
+    check_database,
     check_format,
     check_statement,
     read_only_refusal,
@@ -89,6 +90,7 @@ class Execution:
         Raises:
             ClickHouseFailure: the engine or this interface refuses.
         """
+        check_database(account, request.database)
         prefix = request.query + b"\n" if request.query else b""
         head = prefix + body.read(_HEAD_BYTES)
         insert = find_insert(head)

@@ -16,13 +16,23 @@ from tokentrail.compose.embedded.clickhouse_http.statements import first_word, n
 # The engine's formatter writes literals with these escapes only, and no comments or heredocs.
 _LITERAL = re.compile(r"'(?:[^'\\]|\\.)*'", re.DOTALL)
 _NAME = re.compile(r"`((?:[^`\\]|\\.)*)`|\b([A-Za-z_][A-Za-z0-9_]*)\b")
-# Nobody's: they read the machine's files or run SQL out of a string, which could call `file` unseen.
-_FORBIDDEN = frozenset(("file", "eval"))
-# Not a reader's: they reach other hosts, or take column defaults out of a string, which could call `file` unseen.
+# Nobody's: they read the machine's files or run SQL out of a string, which could call `file` unseen; and `sqlite` makes
+# the file that it is not allowed to open.
+_FORBIDDEN = frozenset(("file", "eval", "sqlite"))
+# Not a reader's: they reach other hosts, take column defaults out of a string, which could call `file` unseen, or name
+# tables of `system` in a string.
 _FORBIDDEN_TO_READERS = frozenset(
     ("hasColumnInTable", "reverseDNSQuery", "generateRandom", "fuzzJSON", "fuzzQuery", "values", "input", "format",
-     "viewIfPermitted", "Python", "python", "ArrowStream", "arrowstream")
+     "viewIfPermitted", "merge", "Python", "python", "ArrowStream", "arrowstream")
 )  # fmt: skip
+# Of `system`, not a reader's: what others ask and what they bind in it, settings that hold secrets, memory. Grants do
+# not keep them: the engine asks for none where `select_from_system_db_requires_grant` is off, and chDB cannot set it.
+_OTHERS_AFFAIRS = frozenset(
+    ("processes", "user_processes", "user_query_log", "query_log", "query_thread_log", "text_log", "query_cache",
+     "query_condition_cache", "errors", "mutations", "server_settings", "named_collections", "stack_trace",
+     "jemalloc_profile_text", "jemalloc_sampled_allocations", "certificates", "backups", "asynchronous_inserts")
+)  # fmt: skip
+_OF_SYSTEM = re.compile(r"\bsystem`?\s*\.\s*`?(\w+)", re.IGNORECASE)
 _ENGINE = re.compile(r"\bENGINE = (\w+)")
 # Engines that keep their data in the store. Of the others, files and hosts are nobody's business here; and a streaming
 # one (Kafka, …) is worse: chDB takes the table, fails to start it, and from then on fails to open the directory.
@@ -38,7 +48,7 @@ _FORMAT = re.compile(r"\bFORMAT (\w+)")
 _ESCAPED = rb"\\x[0-9A-Fa-f]{2}"
 _MAY_CALL = re.compile(rb"\b(?:file|eval)\b|" + _ESCAPED)
 _FORMAT_AT_END = re.compile(r" FORMAT \w+$")
-_SIGNS = (b"file", b"eval", b"\\", *(name.encode() for name in _FORBIDDEN_FORMATS))
+_SIGNS = (b"file", b"eval", b"sqlite", b"\\", *(name.encode() for name in _FORBIDDEN_FORMATS))
 _DEFINING = frozenset(("CREATE", "ATTACH", "REPLACE"))
 _READERS_STATEMENTS = frozenset(("SELECT", "WITH", "EXPLAIN", "DESCRIBE", "DESC", "SHOW", "EXISTS", "FROM"))
 
@@ -114,12 +124,30 @@ def _check_names(connection: Connection, account: Account, text: bytes) -> None:
         if engine not in _ENGINES and (engine.startswith(("Replicated", "Shared")) or not engine.endswith("MergeTree")):
             reason = f"The embedded engine has no engine {engine}: point TOKENTRAIL_CLICKHOUSE at a ClickHouse server."
             raise refusal(56, "UNKNOWN_STORAGE", reason)
+    if account.read_only:
+        _check_tables(account, outside_literals)
     forbidden = _FORBIDDEN | _FORBIDDEN_TO_READERS if account.read_only else _FORBIDDEN
     # ArrowStream is a format for readers too; the table function of that name is none.
     for match in _NAME.finditer(_FORMAT_AT_END.sub("", outside_literals)):
         found = match.group(1) or match.group(2) or ""
         if found in forbidden:
             raise _switched_off(account, found)
+
+
+def _check_tables(account: Account, statement: str) -> None:
+    for name in _OF_SYSTEM.findall(statement):
+        if name in _OTHERS_AFFAIRS:
+            raise _switched_off(account, f"system.{name}")
+
+
+def check_database(account: Account, name: str | None) -> None:
+    """Let a request's database pass, or refuse it: in `system` a reader would name its tables without it.
+
+    Raises:
+        ClickHouseFailure: 497.
+    """
+    if account.read_only and name == "system":
+        raise _switched_off(account, "the database system, as the one that names are looked up in,")
 
 
 def _check_values(account: Account, text: bytes) -> None:

@@ -1,4 +1,5 @@
 import http.client
+import re
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,120 @@ def test_a_reader_reaches_no_file_and_no_host(reader: Client, statement: str) ->
     with pytest.raises(DatabaseError) as refused:
         reader.command(statement.replace("SECRET", SECRET))
     assert "TOKENTRAIL_CLICKHOUSE_READER_PASSWORD" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "file('SECRET', LineAsString)",
+        "filesystem('/proc/self')",
+        "executable('environ.sh', TSV, 'x String')",
+        "sqlite('/proc/self/never.sqlite', 't')",
+        "url('http://127.0.0.1:1/', TSV, 'x String')",
+        "s3('http://127.0.0.1:1/bucket/a', 'TSV', 'x String')",
+        "gcs('http://127.0.0.1:1/bucket/a', 'TSV', 'x String')",
+        "oss('http://127.0.0.1:1/bucket/a', 'TSV', 'x String')",
+        "cosn('http://127.0.0.1:1/bucket/a', 'TSV', 'x String')",
+        "azureBlobStorage('AccountName=a;AccountKey=YQ==;BlobEndpoint=http://127.0.0.1:1/a', 'c', 'b', 'CSV')",
+        "hdfs('hdfs://127.0.0.1:1/a', 'TSV', 'x String')",
+        "icebergS3('http://127.0.0.1:1/bucket/a')",
+        "icebergLocal('/etc', 'Parquet', 'x String')",
+        "deltaLake('http://127.0.0.1:1/bucket/a')",
+        "deltaLakeLocal('/etc')",
+        "hudi('http://127.0.0.1:1/bucket/a')",
+        "paimonS3('http://127.0.0.1:1/bucket/a')",
+        "paimonLocal('/etc')",
+        "remote('127.0.0.1:1', system.one)",
+        "remoteSecure('127.0.0.1:1', system.one)",
+        "mysql('127.0.0.1:1', 'a', 'b', 'c', 'd')",
+        "postgresql('127.0.0.1:1', 'a', 'b', 'c', 'd')",
+        "mongodb('127.0.0.1:1', 'a', 'b', 'c', 'd', 'x String')",
+        "redis('127.0.0.1:1', 'k', 'k String')",
+        "odbc('DSN=a', 'b', 'c')",
+        "jdbc('jdbc:a', 'b', 'c')",
+        "bigquery('aaa-bbb', 'ddd', 'eee', access_token = 'x')",
+        "ytsaurus('http://127.0.0.1:1', 'a', 'b', 'x String')",
+        "prometheusQuery('a', 'b', 1)",
+        "dictionary('a')",
+        "loop(numbers(3))",
+        "python('os')",
+        "eval('SELECT 1')",
+        "input('x String')",
+        "format(TSV, 'x String', '1')",
+        "values('x UInt8', 1)",
+        "generateRandom('x UInt8')",
+        "fuzzQuery('SELECT 1', 10, 1)",
+        "fuzzJSON('{}')",
+        "viewIfPermitted(SELECT 1 ELSE null('x UInt8'))",
+        "arrowstream('a')",
+    ],
+)
+def test_no_family_of_table_functions_is_open_to_a_reader(reader: Client, source: str) -> None:
+    with pytest.raises(DatabaseError, match="code: 497"):
+        reader.query(f"SELECT * FROM {source} LIMIT 1".replace("SECRET", SECRET))  # noqa: S608  # one of those above
+
+
+NO_SOURCES = frozenset(
+    ("SQLStandardValues", "generateSeries", "generate_series", "merge", "null", "numbers", "numbers_mt", "primes",
+     "view", "viewExplain", "zeros", "zeros_mt", "mergeTreeAnalyzeIndexes", "mergeTreeAnalyzeIndexesUUID",
+     "mergeTreeCodecBlockCounts", "mergeTreeIndex", "mergeTreeProjection", "mergeTreeTextIndex")
+)  # fmt: skip
+"""Table functions that read the store's own tables, or nothing."""
+FAMILIES = re.compile(
+    r"arrowstream|(azureBlobStorage|delta|file|hdfs|hudi|iceberg|paimon|remote|s3|url|cluster).*|bigquery|cosn"
+    r"|dictionary|eval|executable|filesystem|format|fuzzJSON|fuzzQuery|gcs|generateRandom|input|jdbc|loop|mongodb|mysql"
+    r"|odbc|oss|postgresql|prometheusQuery(Range)?|python|redis|sqlite|timeSeries.*|values|viewIfPermitted|ytsaurus"
+)
+"""Those tried above, with their kin. `cluster` finds none in the embedded engine."""
+
+
+def test_every_table_function_of_the_engine_is_a_known_one(client: Client) -> None:
+    names = [row[0] for row in client.query("SELECT name FROM system.table_functions").result_rows]
+    assert [name for name in names if name not in NO_SOURCES and not FAMILIES.fullmatch(name)] == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT aiGenerate('x', map('credentials', 'a'))",
+        "SELECT aiEmbed('x', map('credentials', 'a'))",
+        "SELECT dictGet('a', 'b', 1)",
+        "SELECT naiveBayesClassifier('/etc/hostname', 'x')",
+        "SELECT getClientHTTPHeader('X-ClickHouse-Key')",
+        "SELECT catboostEvaluate('/etc/hostname', 1)",
+        "SELECT evalMLMethod(1, 2)",
+        "SELECT addressToLine(1)",
+        "SELECT 1 INTO OUTFILE 'NEVER' FORMAT CSV",
+        "SELECT 1 INTO OUTFILE 'NEVER' APPEND FORMAT CSV",
+    ],
+)
+def test_no_function_calls_out_reads_a_file_or_looks_into_the_process(
+    reader: Client, tmp_path: Path, statement: str
+) -> None:
+    with pytest.raises(DatabaseError):
+        reader.query(statement.replace("NEVER", str(tmp_path / "never")))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("table", ["processes", "errors", "server_settings", "stack_trace", "mutations", "users"])
+@pytest.mark.parametrize(
+    "form", ["system.TABLE", "`system`.`TABLE`", "system /**/ . TABLE", "merge('system', '^TABLE$')"]
+)
+def test_a_reader_does_not_see_what_others_do_and_what_is_secret(reader: Client, table: str, form: str) -> None:
+    with pytest.raises(DatabaseError, match="code: 497"):
+        reader.query(f"SELECT * FROM {form.replace('TABLE', table)} LIMIT 1")  # noqa: S608  # a name above
+
+
+def test_a_reader_does_not_make_the_system_its_database(engine_process: Any, reader: Client) -> None:
+    assert "ACCESS_DENIED" in ask(engine_process, "tokentrail_reader", "SELECT * FROM processes", database="system")
+    assert reader.query("SELECT count() > 0 FROM system.tables").result_rows == [(1,)]
+
+
+def test_a_refused_sqlite_leaves_no_file(reader: Client, client: Client, tmp_path: Path) -> None:
+    for account in (reader, client):
+        with pytest.raises(DatabaseError, match="code: 497"):
+            account.query(f"SELECT * FROM sqlite('{tmp_path / 'never'}', 't')")  # noqa: S608  # a path of the test's
+    assert not list(tmp_path.iterdir())
 
 
 ACCOUNTS = {"default": "", "tokentrail_reader": "read me"}
