@@ -64,13 +64,18 @@ def savings_sql(query: CostQuery, database: str, stretches: Sequence[PriceStretc
         CostQueryError: `by` or `filters` names something unknown.
     """
     frame = query.frame(database)
+    names = [f"`{name}`" for name in frame.groups]
     groups = [f"    {expression} AS `{name}`," for name, expression in frame.groups.items()]
-    names = ", ".join(f"`{name}`" for name in frame.groups)
-    tail = f"\nGROUP BY {names}\nORDER BY cost_usd - would_cost_usd DESC, calls DESC, {names}" if names else ""
-    sql = "\n".join(
-        ["WITH", _PRICED, "SELECT", *groups, _MEASURES_SQL, frame.source, f"{frame.conditions} AND {_METERED}"]
-    )
-    return sql + tail, {**frame.parameters, **_columns(stretches)}
+    # One level of SELECT for each step: aliases that stand for aliases, in one, take the engine seconds to resolve.
+    sql = "\n".join(["SELECT", *groups, _METERED_SQL, frame.source, frame.conditions + _METERED])
+    for step in (_RATES_SQL, _PARTS_SQL, _SIDES_SQL, _WHOLE_SQL):
+        sql = f"SELECT *,\n{step}\nFROM (\n{sql}\n)"
+    measures = ",\n".join([*(f"    {name}" for name in names), _MEASURES_SQL])
+    sql = f"SELECT\n{measures}\nFROM (\n{sql}\n)"
+    if names:
+        by = ", ".join(names)
+        sql += f"\nGROUP BY {by}\nORDER BY cost_usd - would_cost_usd DESC, calls DESC, {by}"
+    return sql, {**frame.parameters, **_columns(stretches)}
 
 
 def read_savings(
@@ -119,19 +124,28 @@ def _amount(rate: Decimal | None) -> Decimal | None:
     return None if rate is None else rate.quantize(_RATE_STEP)
 
 
-_PRICED: Final = """\
-    toUInt32(toHour(call.time) * 3600 + toMinute(call.time) * 60 + toSecond(call.time)) AS second_of_day,
-    ifNull(call.input_tokens, 0) AS input_total,
-    ifNull(call.output_tokens, 0) AS output_total,
+_METERED: Final = " AND (call.input_tokens IS NOT NULL OR call.output_tokens IS NOT NULL)"
+_METERED_SQL: Final = """\
+    call.cost_usd AS did_cost,
+    call.input_tokens AS input_tokens,
+    call.output_tokens AS output_tokens,
+    ifNull(call.cache_read_tokens, 0) AS cache_read_tokens,
+    ifNull(call.cache_write_5m_tokens, 0) AS cache_write_5m_tokens,
+    ifNull(call.cache_write_1h_tokens, 0) AS cache_write_1h_tokens,
+    ifNull(call.input_audio_tokens, 0) AS input_audio_tokens,
+    ifNull(call.output_audio_tokens, 0) AS output_audio_tokens,
+    ifNull(call.reasoning_tokens, 0) AS reasoning_tokens,
     arrayFirstIndex(
         (first_day, until_day, from_second, until_second, above, top) ->
             toDate32(call.time) >= first_day AND toDate32(call.time) < until_day
-            AND second_of_day >= from_second AND second_of_day < until_second
-            AND toInt64(input_total) > above AND toInt64(input_total) <= top,
+            AND toSecond(call.time) + 60 * toMinute(call.time) + 3600 * toHour(call.time) >= from_second
+            AND toSecond(call.time) + 60 * toMinute(call.time) + 3600 * toHour(call.time) < until_second
+            AND toInt64(ifNull(call.input_tokens, 0)) > above AND toInt64(ifNull(call.input_tokens, 0)) <= top,
         {stretch_first_day:Array(Date32)}, {stretch_until_day:Array(Date32)},
         {stretch_from_second:Array(UInt32)}, {stretch_until_second:Array(UInt32)},
         {stretch_above_input_tokens:Array(Int64)}, {stretch_to_input_tokens:Array(Int64)}
-    ) AS stretch,
+    ) AS stretch"""
+_RATES_SQL: Final = """\
     {rate_input:Array(Nullable(Decimal(18, 9)))}[stretch] AS input_rate,
     {rate_cache_read:Array(Nullable(Decimal(18, 9)))}[stretch] AS cache_read_rate,
     {rate_cache_write_5m:Array(Nullable(Decimal(18, 9)))}[stretch] AS cache_write_5m_rate,
@@ -141,19 +155,22 @@ _PRICED: Final = """\
     {rate_output_audio:Array(Nullable(Decimal(18, 9)))}[stretch] AS output_audio_rate,
     {rate_reasoning:Array(Nullable(Decimal(18, 9)))}[stretch] AS reasoning_rate,
     {rate_request:Array(Nullable(Decimal(18, 9)))}[stretch] AS request_rate,
-    if(cache_read_rate IS NULL, 0, ifNull(call.cache_read_tokens, 0)) AS cache_read_part,
-    if(cache_write_5m_rate IS NULL, 0, ifNull(call.cache_write_5m_tokens, 0)) AS cache_write_5m_part,
-    if(cache_write_1h_rate IS NULL, 0, ifNull(call.cache_write_1h_tokens, 0)) AS cache_write_1h_part,
-    if(input_audio_rate IS NULL, 0, ifNull(call.input_audio_tokens, 0)) AS input_audio_part,
-    if(output_audio_rate IS NULL, 0, ifNull(call.output_audio_tokens, 0)) AS output_audio_part,
-    if(reasoning_rate IS NULL, 0, ifNull(call.reasoning_tokens, 0)) AS reasoning_part,
-    toInt64(input_total) - cache_read_part - cache_write_5m_part - cache_write_1h_part - input_audio_part AS input_rest,
-    toInt64(output_total) - output_audio_part - reasoning_part AS output_rest,
     {cached_audio_apart:Array(UInt8)}[stretch] = 1
-        AND ifNull(call.cache_read_tokens, 0) > 0 AND ifNull(call.input_audio_tokens, 0) > 0 AS ambiguous,
+        AND cache_read_tokens > 0 AND input_audio_tokens > 0 AS ambiguous"""
+_PARTS_SQL: Final = """\
+    if(cache_read_rate IS NULL, 0, cache_read_tokens) AS cache_read_part,
+    if(cache_write_5m_rate IS NULL, 0, cache_write_5m_tokens) AS cache_write_5m_part,
+    if(cache_write_1h_rate IS NULL, 0, cache_write_1h_tokens) AS cache_write_1h_part,
+    if(input_audio_rate IS NULL, 0, input_audio_tokens) AS input_audio_part,
+    if(output_audio_rate IS NULL, 0, output_audio_tokens) AS output_audio_part,
+    if(reasoning_rate IS NULL, 0, reasoning_tokens) AS reasoning_part,
+    toInt64(ifNull(input_tokens, 0))
+        - cache_read_part - cache_write_5m_part - cache_write_1h_part - input_audio_part AS input_rest,
+    toInt64(ifNull(output_tokens, 0)) - output_audio_part - reasoning_part AS output_rest"""
+_SIDES_SQL: Final = """\
     multiIf(
-        call.input_tokens IS NULL, NULL,
-        input_total = 0, toDecimal128(0, 9),
+        input_tokens IS NULL, NULL,
+        input_tokens = 0, toDecimal128(0, 9),
         input_rate IS NULL OR input_rest < 0 OR ambiguous, NULL,
         round(
             toDecimal128(input_rest, 0) * ifNull(input_rate, 0)
@@ -165,8 +182,8 @@ _PRICED: Final = """\
         ) / 1000000
     ) AS input_side,
     multiIf(
-        call.output_tokens IS NULL, NULL,
-        output_total = 0, toDecimal128(0, 9),
+        output_tokens IS NULL, NULL,
+        output_tokens = 0, toDecimal128(0, 9),
         output_rate IS NULL OR output_rest < 0, NULL,
         round(
             toDecimal128(output_rest, 0) * ifNull(output_rate, 0)
@@ -174,16 +191,16 @@ _PRICED: Final = """\
             + toDecimal128(reasoning_part, 0) * ifNull(reasoning_rate, 0),
             3
         ) / 1000000
-    ) AS output_side,
-    stretch = 0
-        OR (input_side IS NULL AND call.input_tokens IS NOT NULL)
-        OR (output_side IS NULL AND call.output_tokens IS NOT NULL) AS unpriceable,
-    ifNull(input_side, 0) + ifNull(output_side, 0) + ifNull(request_rate, 0) / 1000000 AS other_cost"""
-_METERED: Final = "(call.input_tokens IS NOT NULL OR call.output_tokens IS NOT NULL)"
+    ) AS output_side"""
 _MEASURES_SQL: Final = """\
     count() AS calls,
-    countIf(call.cost_usd IS NOT NULL AND NOT unpriceable) AS compared_calls,
-    sumIf(toDecimal128(ifNull(call.cost_usd, 0), 9), NOT unpriceable) AS cost_usd,
-    sumIf(toDecimal128(other_cost, 9), call.cost_usd IS NOT NULL AND NOT unpriceable) AS would_cost_usd,
+    countIf(did_cost IS NOT NULL AND NOT unpriceable) AS compared_calls,
+    sumIf(toDecimal128(ifNull(did_cost, 0), 9), NOT unpriceable) AS cost_usd,
+    sumIf(toDecimal128(would_cost, 9), did_cost IS NOT NULL AND NOT unpriceable) AS would_cost_usd,
     countIf(unpriceable) AS unpriceable_calls,
-    countIf(call.cost_usd IS NULL) AS unpriced_calls"""
+    countIf(did_cost IS NULL) AS unpriced_calls"""
+_WHOLE_SQL: Final = """\
+    stretch = 0
+        OR (input_side IS NULL AND input_tokens IS NOT NULL)
+        OR (output_side IS NULL AND output_tokens IS NOT NULL) AS unpriceable,
+    ifNull(input_side, 0) + ifNull(output_side, 0) + ifNull(request_rate, 0) / 1000000 AS would_cost"""

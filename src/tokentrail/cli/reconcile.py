@@ -110,8 +110,10 @@ def _document(found: "Reconciliation", first: date, end: date) -> dict[str, obje
 def _print_comparisons(found: "Reconciliation", title: str, *, show_all: bool) -> None:
     rows = [_cells(one) for one in found.comparisons if show_all or one.verdict != "matched"]
     if rows:
-        total = ["", "all of it", "", *_amounts(found.here, found.there)]
-        print_table(title, ("day", "model", "verdict", *_NUMBERS), [*rows, total], _NUMBERS)
+        rows.append(["", "all of it", "", *_amounts(found.here, found.there)])
+        columns = ("day", "model", "verdict", *_NUMBERS)
+        told = [at for at in range(len(columns)) if any(row[at] for row in rows)]
+        print_table(title, [columns[at] for at in told], [[row[at] for at in told] for row in rows], _NUMBERS)
     counts = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in found.counts().items() if count)
     out.print(f"{'Reconciled' if found.reconciled else 'NOT reconciled'}: {counts or 'nothing to compare'}.")
     unpriced = found.here.unpriced_calls
