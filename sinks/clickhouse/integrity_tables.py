@@ -1,8 +1,9 @@
 """What integrity reads and writes in ClickHouse: rows of the log, rates, checkpoints, findings. Blocking."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 from clickhouse_connect.driver.client import Client
 
@@ -29,7 +30,12 @@ _CHECKPOINTS: Final = pa.schema(
 # Ours are written once by whoever holds the work, and the engine would take two equal blocks for one.
 _ONCE: Final = {"async_insert": 0, "insert_deduplicate": 0}
 
-_BETWEEN: Final = "WHERE kafka_partition = {partition:UInt32} AND kafka_offset BETWEEN {begin:UInt64} AND {last:UInt64}"
+
+class Window(NamedTuple):
+    """Offsets of a partition, the last included."""
+
+    first: int
+    last: int
 
 
 class IntegrityTables:
@@ -83,39 +89,51 @@ class IntegrityTables:
             yield read_rows(partitions[begin], table.slice(begin, end - begin))
             begin = end
 
-    def batches(self, partition: int, first_offset: int, last_offset: int) -> Iterator[Batch]:
-        """Yield log and calls of a stretch of offsets, ends included; at least one batch."""
-        begin, done = first_offset, False
-        while not done:
-            log = self._log_step(partition, begin, last_offset)
-            done = log.num_rows < BATCH_ROWS
-            last = last_offset if done else log["kafka_offset"][-1].as_py()
-            calls = self._arrow(
-                f"SELECT {', '.join(CALL_COLUMNS)} FROM {self._database}.calls {_BETWEEN} ORDER BY kafka_offset",  # noqa: S608  # as above
-                {"partition": partition, "begin": begin, "last": last},
-                strings=True,
+    def windows(self, stretches: Mapping[int, Window]) -> dict[int, Batch]:
+        """Return log and calls of stretches of offsets, ends included, by partition.
+
+        Several partitions at once: `calls` is not in order of offsets, and each question reads about as much of it.
+        """
+        where = " OR ".join(
+            f"(kafka_partition = {partition} AND kafka_offset BETWEEN {window.first} AND {window.last})"
+            for partition, window in stretches.items()
+        )
+        log, calls = (
+            self._arrow(
+                f"SELECT kafka_partition, {', '.join(columns)} FROM {self._database}.{table} "  # noqa: S608  # as above
+                f"WHERE {where} ORDER BY kafka_partition, kafka_offset",
+                strings=table == "calls",
             )
-            yield Batch(log, calls)
-            begin = last + 1
+            for table, columns in (("event_log", LOG_COLUMNS), ("calls", CALL_COLUMNS))
+        )
+        logs, called = _by_partition(log), _by_partition(calls)
+        return {
+            partition: Batch(logs.get(partition, log.slice(0, 0)), called.get(partition, calls.slice(0, 0)))
+            for partition in stretches
+        }
+
+    def next_stored(self, partition: int, offset: int, last: int) -> int | None:
+        """Return the first offset from one on that log or calls hold, None where there is none up to the last."""
+        where = "WHERE kafka_partition = {partition:UInt32} AND kafka_offset BETWEEN {first:UInt64} AND {last:UInt64}"
+        bounds = {"partition": partition, "first": offset, "last": last}
+        firsts = [
+            rows[0][0]
+            for table in ("event_log", "calls")
+            if (rows := self._rows(f"SELECT min(kafka_offset), count() FROM {self._database}.{table} {where}", bounds))  # noqa: S608  # as above
+            and rows[0][1]
+        ]
+        return min(firsts, default=None)
 
     def log_rows(self, partition: int, first_offset: int, last_offset: int) -> Iterator[LogRows]:
         """Yield the log of a stretch of offsets, ends included, in steps."""
-        begin, done = first_offset, False
-        while not done:
-            log = self._log_step(partition, begin, last_offset)
-            done = log.num_rows < BATCH_ROWS
-            rows = read_rows(partition, log)
-            if rows.offsets:
-                yield rows
-                begin = rows.offsets[-1] + 1
-
-    def _log_step(self, partition: int, begin: int, last: int) -> pa.Table:
-        # Rows of one offset stay together: a second copy must not hide behind the end of a step.
-        return self._arrow(
-            f"SELECT {', '.join(LOG_COLUMNS)} FROM {self._database}.event_log {_BETWEEN} "  # noqa: S608  # as above
-            f"ORDER BY kafka_offset LIMIT {BATCH_ROWS} WITH TIES",
-            {"partition": partition, "begin": begin, "last": last},
-        )
+        for begin in range(first_offset, last_offset + 1, BATCH_ROWS):
+            log = self._arrow(
+                f"SELECT {', '.join(LOG_COLUMNS)} FROM {self._database}.event_log WHERE kafka_partition = "  # noqa: S608  # as above
+                "{partition:UInt32} AND kafka_offset BETWEEN {first:UInt64} AND {last:UInt64} ORDER BY kafka_offset",
+                {"partition": partition, "first": begin, "last": min(begin + BATCH_ROWS - 1, last_offset)},
+            )
+            if log.num_rows:
+                yield read_rows(partition, log)
 
     def calls_behind(self, partition: int, last_offset: int) -> list[int]:
         """Return the offsets of calls behind an offset that event_log has no record of."""
@@ -217,3 +235,13 @@ class IntegrityTables:
     def _insert(self, table: str, block: pa.Table) -> None:
         with engine_errors(self._settings):
             self._connected().insert_arrow(table, block, self._settings.clickhouse_database, dict(_ONCE))
+
+
+def _by_partition(table: pa.Table) -> dict[int, pa.Table]:
+    """Cut a table that is sorted by partition."""
+    found = {}
+    partitions = table["kafka_partition"].combine_chunks().to_numpy(zero_copy_only=False)
+    for partition in np.unique(partitions):
+        begin, end = np.searchsorted(partitions, partition, "left"), np.searchsorted(partitions, partition, "right")
+        found[int(partition)] = table.slice(int(begin), int(end - begin))
+    return found

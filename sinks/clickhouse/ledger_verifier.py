@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
 from multiprocessing import get_context
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
+from tokentrail.garbage import collect_rarely
 from tokentrail.schemas.topics import CALLS
 from tokentrail.settings import Settings
-from tokentrail.sinks.clickhouse.integrity_tables import IntegrityTables
+from tokentrail.sinks.clickhouse.integrity_tables import BATCH_ROWS, IntegrityTables, Window
 from tokentrail.sinks.integrity.checkpoint import SignedCheckpoint
 from tokentrail.sinks.integrity.checkpoint_chain import FILE, TABLE, TOPIC, check_chain
 from tokentrail.sinks.integrity.checkpoint_file import CheckpointFile
@@ -22,8 +23,8 @@ from tokentrail.sinks.integrity.found import Found, What
 from tokentrail.sinks.integrity.log_walk import WalkReport
 from tokentrail.sinks.integrity.signing_keys import PublicKey
 from tokentrail.sinks.integrity.verification import (
-    Batch,
     KafkaEnds,
+    PartitionWalk,
     RateBook,
     Stretch,
     Verdict,
@@ -31,7 +32,6 @@ from tokentrail.sinks.integrity.verification import (
     check_rates,
     conclude,
     plan_walk,
-    walk_partition,
 )
 
 SETTLES_S: Final = 3.0
@@ -49,17 +49,6 @@ class Witnesses(msgspec.Struct, frozen=True, kw_only=True):
     """By partition: up to where the ledger told Kafka that it has everything."""
     ask_ends: Callable[[], dict[int, int]] = dict
     """Says by partition which offset Kafka gives the next record; asked behind the tables, which may grow meanwhile."""
-
-
-class _Copy:
-    """A partition's rows up to where the log ended when the verification began."""
-
-    def __init__(self, tables: IntegrityTables, last_offset: int) -> None:
-        self._tables = tables
-        self._last_offset = last_offset
-
-    def batches(self, partition: int, first_offset: int) -> Iterator[Batch]:
-        yield from self._tables.batches(partition, first_offset, max(self._last_offset, 0))
 
 
 def verify_ledger(
@@ -84,8 +73,9 @@ def verify_ledger(
         if any(time.time() - appended_ms / 1000 < 60 for _, appended_ms in ends.values()):  # noqa: PLR2004  # a minute
             time.sleep(SETTLES_S)
         rates = check_rates(tables.rates())
-        work = [(settings, stretch, ends[stretch.partition][0], rates) for stretch in stretches]
-        reports = _walk_all(work, processes)
+        reports = _walk_all(
+            settings, [(stretch, ends[stretch.partition][0]) for stretch in stretches], rates, processes
+        )
         found = [
             *chain.found,
             *rates.found,
@@ -99,25 +89,46 @@ def verify_ledger(
     return conclude(reports, chain.checkpoints, found)
 
 
-_Task = tuple[Settings, Stretch, int, RateBook]
+class _Task(NamedTuple):
+    settings: Settings
+    stretches: list[tuple[Stretch, int]]
+    """With the last offset that is looked at."""
+    rates: RateBook
 
 
-def _walk_all(work: Sequence[_Task], processes: int) -> list[WalkReport]:
-    # The longest first: nobody is left to walk it alone in the end.
-    work = sorted(work, key=lambda task: task[1].first_offset - task[2])
-    if processes == 1 or len(work) < 2:  # noqa: PLR2004  # nothing to share
-        return [_walk(task) for task in work]
-    with ProcessPoolExecutor(min(processes, len(work)), get_context("spawn")) as pool:
-        return list(pool.map(_walk, work))
+def _walk_all(
+    settings: Settings, stretches: Sequence[tuple[Stretch, int]], rates: RateBook, processes: int
+) -> list[WalkReport]:
+    # The longest first and in turn: each process gets about as much.
+    ordered = sorted(stretches, key=lambda one: one[0].first_offset - one[1])
+    count = max(1, min(processes, len(ordered)))
+    tasks = [_Task(settings, ordered[number::count], rates) for number in range(count)]
+    if count == 1:
+        return _walk(tasks[0])
+    with ProcessPoolExecutor(count, get_context("spawn"), collect_rarely) as pool:
+        return [report for reports in pool.map(_walk, tasks) for report in reports]
 
 
-def _walk(task: _Task) -> WalkReport:
-    settings, stretch, last_offset, rates = task
-    tables = IntegrityTables(settings)
+def _walk(task: _Task) -> list[WalkReport]:
+    """Walk some partitions, side by side."""
+    tables = IntegrityTables(task.settings)
+    walks = {stretch.partition: PartitionWalk(stretch, task.rates) for stretch, _ in task.stretches}
+    rest = {stretch.partition: Window(stretch.first_offset, last) for stretch, last in task.stretches}
     try:
-        return walk_partition(_Copy(tables, last_offset), stretch, rates)
+        while rest := {partition: window for partition, window in rest.items() if window.first <= window.last}:
+            step = max(1, BATCH_ROWS // len(rest))
+            windows = {at: Window(one.first, min(one.first + step - 1, one.last)) for at, one in rest.items()}
+            for partition, batch in tables.windows(windows).items():
+                first, last = windows[partition].last + 1, rest[partition].last
+                if not batch.log.num_rows and not batch.calls.num_rows and first <= last:
+                    # Kafka may have let go of millions of offsets before the ledger began.
+                    found = tables.next_stored(partition, first, last)
+                    first = last + 1 if found is None else found
+                walks[partition].add(batch)
+                rest[partition] = Window(first, last)
     finally:
         tables.close()
+    return [walk.finish() for walk in walks.values()]
 
 
 def _copies(tables: IntegrityTables, witnesses: Witnesses) -> dict[str, list[SignedCheckpoint]]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -114,13 +115,13 @@ class _Expected:
         calls = self._calls
         yield from self._moments()
         for name in _TEXTS:
-            yield name, pa.array([getattr(call, name) or "" for call in calls], pa.string())
+            yield name, _column(name, calls, pa.string()).fill_null("")
         yield "model", pa.array([call.response_model or call.request_model or "" for call in calls], pa.string())
         for name, kind in _NUMBERS.items():
-            yield name, pa.array([getattr(call, name) for call in calls], kind)
+            yield name, _column(name, calls, kind)
         usages = [call.usage or _NO_USAGE for call in calls]
         for name in _TOKENS:
-            yield name, pa.array([getattr(usage, name) for usage in usages], pa.uint32())
+            yield name, _column(name, usages, pa.uint32())
         yield "usage_source", pa.array([call.usage_source.value for call in calls], pa.string())
         yield "finish_reasons", pa.array([call.finish_reasons or [] for call in calls], pa.list_(pa.string()))
         yield "redactions", pa.array([list((call.redactions or {}).items()) for call in calls], _MAP_OF_COUNTS)
@@ -144,7 +145,7 @@ class _Expected:
         for at, name in enumerate(("input_cost", "output_cost", "cost_usd")):
             yield name, _nano_money([cost[at] for cost in costs])
         for name in ("currency", "price_source", "price_version"):
-            yield name, pa.array([getattr(rates, name) for rates in self._rates], pa.string())
+            yield name, _column(name, self._rates, pa.string())
         yield "rate_id", pa.array(self._rate_ids, pa.uint64())
 
     def describe(self, at: int, names: list[str], payload: bytes, calls: pa.Table) -> Iterator[Found]:
@@ -164,6 +165,10 @@ class _Expected:
                 continue
             detail = f"{name} is {_shown(is_)}, its payload and rates give {_shown(should)}"
             yield _found(What.EDITED, self._rows.partition, self._rows.offsets[place], detail)
+
+
+def _column(name: str, rows: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    return pa.array(list(map(attrgetter(name), rows)), kind)
 
 
 def _nano_money(nanos: list[int | None]) -> pa.Array:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -31,13 +31,6 @@ class Batch(NamedTuple):
 
     log: pa.Table
     calls: pa.Table
-
-
-class LedgerCopy(Protocol):
-    """Where the tables are read from."""
-
-    def batches(self, partition: int, first_offset: int) -> Iterator[Batch]:
-        """Yield what a partition holds from an offset on; at least one batch, the last with all calls behind it."""
 
 
 class RateBook(NamedTuple):
@@ -100,14 +93,23 @@ def plan_walk(
     ]
 
 
-def walk_partition(copy: LedgerCopy, stretch: Stretch, rates: RateBook) -> WalkReport:
-    """Check one partition's log against its ranges, and its calls against its log."""
-    walk = LogWalk(stretch.partition, stretch.ranges, rates.contents, from_beginning=stretch.from_beginning)
-    for batch in copy.batches(stretch.partition, stretch.first_offset):
-        rows = read_rows(stretch.partition, batch.log)
-        events = walk.add(rows)
-        walk.tell(check_calls(rows, events, batch.calls, rates.ready))
-    return walk.finish()
+class PartitionWalk:
+    """Checks one partition's log against its ranges, and its calls against its log, batch by batch."""
+
+    def __init__(self, stretch: Stretch, rates: RateBook) -> None:
+        self._partition = stretch.partition
+        self._rates = rates
+        self._walk = LogWalk(stretch.partition, stretch.ranges, rates.contents, from_beginning=stretch.from_beginning)
+
+    def add(self, batch: Batch) -> None:
+        """Take in the next offsets."""
+        rows = read_rows(self._partition, batch.log)
+        events = self._walk.add(rows)
+        self._walk.tell(check_calls(rows, events, batch.calls, self._rates.ready))
+
+    def finish(self) -> WalkReport:
+        """Say what was found."""
+        return self._walk.finish()
 
 
 class KafkaEnds(msgspec.Struct, frozen=True):

@@ -26,6 +26,7 @@ from tokentrail.sinks.integrity.signing_keys import SigningKey
 from tokentrail.sinks.integrity.verification import (
     Batch,
     KafkaEnds,
+    PartitionWalk,
     RateBook,
     Stretch,
     Verdict,
@@ -33,7 +34,6 @@ from tokentrail.sinks.integrity.verification import (
     check_rates,
     conclude,
     plan_walk,
-    walk_partition,
 )
 
 TOPIC = "llm.calls"
@@ -168,7 +168,12 @@ def verify_memory(
     chain = check_chain(copies, [key.public for key in keys], TOPIC)
     rates: RateBook = check_rates(ledger.rates)
     stretches: list[Stretch] = plan_walk(chain.checkpoints, ledger.partitions(), since)
-    reports = [walk_partition(ledger, stretch, rates) for stretch in stretches]
+    reports = []
+    for stretch in stretches:
+        walk = PartitionWalk(stretch, rates)
+        for batch in ledger.batches(stretch.partition, stretch.first_offset):
+            walk.add(batch)
+        reports.append(walk.finish())
     return conclude(
         reports,
         chain.checkpoints,

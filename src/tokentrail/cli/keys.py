@@ -29,7 +29,8 @@ def make(
         out.print(
             f"The private key is in {path}. Let the ledger sign with it: checkpoint_key = {str(path)!r}", soft_wrap=True
         )
-        out.print("Give the public key to whoever verifies, by a way that the ledger's keepers do not control.")
+        warning = "Give the public key to whoever verifies, by a way that the ledger's keepers do not control."
+        out.print(warning, soft_wrap=True)
 
 
 @app.command()
