@@ -8,7 +8,7 @@ from clickhouse_connect.driver.client import Client
 from tokentrail.settings import Settings
 
 # What one question may cost. A reader cannot change them: readonly = 1 forbids every SET.
-_LIMITS: Final = (
+LIMITS: Final = (
     "readonly = 1, max_execution_time = 30, max_rows_to_read = 1000000000, max_result_rows = 1000000, "
     "max_memory_usage = 2147483648, max_ast_elements = 50000"
 )
@@ -28,7 +28,7 @@ def create_reader_account(client: Client, settings: Settings) -> bool:
         SettingsError: the reader is the account that writes.
     """
     settings.require_two_accounts()
-    if not _may_create_users(client):
+    if not may_create_users(client):
         return False
     if not settings.clickhouse_reader_password:
         _log.warning(
@@ -36,8 +36,8 @@ def create_reader_account(client: Client, settings: Settings) -> bool:
             "run `tokentrail migrate` again."
         )
         return False
-    user, database = _quoted(settings.clickhouse_reader_user), f"`{settings.clickhouse_database}`"
-    account = f"{user} IDENTIFIED WITH sha256_password BY {{password:String}} SETTINGS {_LIMITS}"
+    user, database = quoted(settings.clickhouse_reader_user), f"`{settings.clickhouse_database}`"
+    account = f"{user} IDENTIFIED WITH sha256_password BY {{password:String}} SETTINGS {LIMITS}"
     secret = {"password": settings.clickhouse_reader_password}
     client.command(f"CREATE USER IF NOT EXISTS {account}", secret)
     # The account may be an earlier one, with another password and other limits.
@@ -46,7 +46,8 @@ def create_reader_account(client: Client, settings: Settings) -> bool:
     return True
 
 
-def _may_create_users(client: Client) -> bool:
+def may_create_users(client: Client) -> bool:
+    """Return whether this server keeps accounts that we may make."""
     stores = client.query("SELECT count() FROM system.user_directories WHERE type IN ('local_directory', 'replicated')")
     if not stores.result_rows[0][0]:
         return False
@@ -54,6 +55,7 @@ def _may_create_users(client: Client) -> bool:
     return bool(int(str(granted)))
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return a name as SQL has it."""
     escaped = name.replace("\\", "\\\\").replace("`", "\\`")
     return f"`{escaped}`"

@@ -64,6 +64,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     clickhouse_reader_user: str = "tokentrail_reader"
     """The account behind `tokentrail query`: read-only, limited in rows and time."""
     clickhouse_reader_password: str = ""
+    clickhouse_auditor_user: str = "tokentrail_auditor"
+    """An account for an auditor, on a server: the archive and its proofs, and no personal column of `calls`."""
+    clickhouse_auditor_password: str = ""
     topic_prefix: Annotated[str, Meta(pattern="^[A-Za-z0-9._-]{0,60}$")] = ""
     """Goes before every topic, consumer group and Faust app id: several trails on one broker."""
     partitions: Annotated[int, Meta(ge=1, le=1024)] = 8
@@ -133,6 +136,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Raises:
             SettingsError: writer and reader have the same name.
         """
+        if self.clickhouse_auditor_user in (self.clickhouse_user, self.clickhouse_reader_user):
+            raise SettingsError(
+                f"clickhouse_auditor_user is {self.clickhouse_auditor_user!r}, and so is another account: give it a "
+                "name of its own."
+            )
         if self.clickhouse_user == self.clickhouse_reader_user:
             raise SettingsError(
                 f"clickhouse_user and clickhouse_reader_user are both {self.clickhouse_user!r}: the reader's limits "

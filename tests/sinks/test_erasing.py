@@ -1,6 +1,9 @@
 """An erasure on a real engine: what is gone, what stays as it was, and what it says of itself."""
 
-from datetime import UTC, datetime
+import subprocess
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +13,12 @@ from clickhouse_connect.driver.client import Client
 from ledger_log import block_of, completed, started
 
 from tokentrail.errors import EngineError
+from tokentrail.processors.event_range import EventRange
+from tokentrail.schemas.decoding import decode_event
+from tokentrail.schemas.events import CallCompleted, CallStarted
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect
+from tokentrail.sinks.clickhouse.event_log import ArchiveLog
 from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables
 from tokentrail.sinks.clickhouse.migrations import migrate
 from tokentrail.sinks.erasure.cleaning import Cleaning
@@ -126,6 +133,47 @@ def test_an_erasure_that_was_cut_short_anywhere_is_finished_by_the_next(
     assert _tables_with(ledger, MARK) == []
     assert _sums(ledger) == before
     assert {one.table: one.rows for one in receipt.cleaned}["calls"] == 3
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_no_byte_of_a_subject_is_left_on_the_disk_within_five_minutes(ledger: Settings, key: SigningKey) -> None:
+    assert _files_with(ledger, MARK)
+    eraser = Eraser(ledger, key)
+    eraser.erase(SUBJECT)
+    eraser.close()
+    deadline_s = time.monotonic() + 300
+    while left := _files_with(ledger, MARK):
+        assert time.monotonic() < deadline_s, left
+        time.sleep(2)
+
+
+@pytest.mark.parametrize("ledger", ["sealed"], indirect=True)
+def test_replay_reads_what_was_sealed_and_of_the_erased_what_is_left(ledger: Settings, key: SigningKey) -> None:
+    assert _users(ledger) == {f"{MARK}-user": 4, "other": 2}
+    assert _users(msgspec.structs.replace(ledger, subject_keys=None)) == {None: 6}
+    eraser = Eraser(ledger, key)
+    eraser.erase(SUBJECT)
+    eraser.close()
+    assert _users(ledger) == {None: 4, "other": 2}
+
+
+def _users(settings: Settings) -> Counter[str | None]:
+    day = timedelta(days=1)
+    log = ArchiveLog(settings, EventRange(datetime.now(UTC) - day, datetime.now(UTC) + day))
+    events = [decode_event(payload) for batch in log.read([0, 1]) for payload in batch.payloads]
+    return Counter(event.user_id for event in events if isinstance(event, CallStarted | CallCompleted))
+
+
+def _files_with(settings: Settings, text: str) -> list[str]:
+    """Return the engine's files in which a text stands, but for tables of other tests that it has yet to remove.
+
+    Small values that stand alone are not compressed; a file that is compressed shows the first of them.
+    """
+    folders = [path for (path,) in _rows(settings, "SELECT path FROM system.disks")]
+    found = subprocess.run(["grep", "-rlF", text, *folders], capture_output=True, text=True, check=False).stdout.split()
+    dropped = [str(name) for (name,) in _rows(settings, "SELECT uuid FROM system.dropped_tables")]
+    return [path for path in found if not any(name in path for name in dropped)]
 
 
 def _rows(settings: Settings, sql: str) -> list[tuple[Any, ...]]:

@@ -16,6 +16,7 @@ from clickhouse_connect.driver.client import Client
 
 from tokentrail.errors import MigrationError
 from tokentrail.settings import Settings
+from tokentrail.sinks.clickhouse.auditor_account import create_auditor_account
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
 from tokentrail.sinks.clickhouse.reader_account import create_reader_account
 from tokentrail.sinks.clickhouse.retention import apply_retention
@@ -99,6 +100,7 @@ def apply_migrations(
             "schema_migrations", [[migration.name, migration.checksum()]], ["name", "checksum"], database=database
         )
     create_reader_account(client, settings)
+    create_auditor_account(client, settings)
     return [migration.name for migration in missing]
 
 
