@@ -1,6 +1,7 @@
 """The ledger writer on a real broker and engine: exactly once in both tables, whatever is killed."""
 
 import asyncio
+import os
 import random
 import threading
 import time
@@ -10,6 +11,7 @@ import msgspec
 import pytest
 from anyio.from_thread import start_blocking_portal
 from ledger_log import completed, offsets, publish, rows, running_worker, started, wait_for_rows
+from rollup_sums import assert_rollups_equal_calls
 
 from tokentrail.compose.embedded.stack import running_stack
 from tokentrail.compose.embedded.stack_plan import ENGINE, StackPlan
@@ -19,6 +21,7 @@ from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.migrations import migrate
 
 pytestmark = [pytest.mark.broker, pytest.mark.engine]
+KILLS = int(os.environ.get("TOKENTRAIL_TEST_KILLS", "500"))
 
 
 def mixed(count: int) -> list[bytes | None]:
@@ -37,6 +40,7 @@ def assert_exactly_once(settings: Settings, payloads: list[bytes | None]) -> Non
     assert len(calls) == calls_in(payloads)
     assert set(calls.values()) == {1}
     assert rows(settings, "SELECT count() FROM event_log WHERE payload_sha256 != SHA256(payload)") == [(0,)]
+    assert_rollups_equal_calls(settings)
 
 
 @pytest.mark.soak
@@ -106,5 +110,33 @@ def test_an_engine_killed_again_and_again_holds_everything_once(settings: Settin
                 portal.call(stack.kill, ENGINE)
             feed.join()
             wait_for_rows(own, len(payloads), calls_in(payloads))
+            assert worker.stop() == 0
+        assert_exactly_once(own, payloads)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+def test_writer_and_engine_killed_hundreds_of_times_hold_everything_once(settings: Settings, tmp_path: Path) -> None:
+    plan = StackPlan(data=tmp_path / "engine", settings=settings, parts=frozenset({ENGINE}))
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(running_stack(plan)) as stack:
+        own = msgspec.structs.replace(settings, clickhouse=stack.settings.clickhouse)
+        migrate(own)
+        chance = random.Random(11)
+        payloads: list[bytes | None] = []
+        with running_worker(worker_environ(own)) as worker:
+            while len(payloads) < 400 * KILLS:
+                more = mixed(4_000)
+                payloads += more
+                feed = threading.Thread(target=lambda more=more: asyncio.run(publish(own, more, pause_every=10)))
+                feed.start()
+                for _ in range(10):
+                    time.sleep(chance.uniform(0.3, 1.5))
+                    if chance.random() < 0.3:
+                        portal.call(stack.kill, ENGINE)
+                    else:
+                        worker.kill()
+                        worker.start()
+                feed.join()
+            wait_for_rows(own, len(payloads), calls_in(payloads), timeout_s=300)
             assert worker.stop() == 0
         assert_exactly_once(own, payloads)
