@@ -16,11 +16,14 @@ _LAST_DAY: Final = date(2149, 6, 6)
 _HUNDRED: Final = Decimal(100)
 
 
-def charged_sql(markups: Sequence[Markup], department: str) -> tuple[str, dict[str, Any]]:
+def charged_sql(
+    markups: Sequence[Markup], department: str, day: str = "toDate(call.time)"
+) -> tuple[str, dict[str, Any]]:
     """Return the sum of what calls are charged, and its parameters; the first mark-up that fits a call is applied.
 
-    `department` is the expression that says whose call it was. Of other columns it needs `cost_usd`, `provider`,
-    `model` and `time` of a table with the alias `call`. A call without a cost is charged nothing: it is not known.
+    `department` and `day` are the expressions that say whose call it was, and of which UTC day. Besides, it needs
+    `cost_usd`, `provider` and `model` of a table with the alias `call`: of calls, or of a rollup that keeps them apart.
+    A call without a cost is charged nothing: it is not known.
     """
     cost = "toDecimal256(call.cost_usd, 9)"
     if not markups:
@@ -35,10 +38,10 @@ def charged_sql(markups: Sequence[Markup], department: str) -> tuple[str, dict[s
                 conditions.append(f"{column} ILIKE {{markup_{at}_{name}:String}}")
                 parameters[f"markup_{at}_{name}"] = _like(pattern)
         if markup.since > _FIRST_DAY:
-            conditions.append(f"toDate(call.time) >= {{markup_{at}_since:Date}}")
+            conditions.append(f"{day} >= {{markup_{at}_since:Date}}")
             parameters[f"markup_{at}_since"] = markup.since
         if markup.until <= _LAST_DAY:
-            conditions.append(f"toDate(call.time) < {{markup_{at}_until:Date}}")
+            conditions.append(f"{day} < {{markup_{at}_until:Date}}")
             parameters[f"markup_{at}_until"] = markup.until
         branches.append(f"{' AND '.join(conditions) or 'true'}, {{markup_{at}_factor:Decimal(18, 8)}}")
         parameters[f"markup_{at}_factor"] = 1 + markup.percent / _HUNDRED

@@ -26,6 +26,9 @@ def savings(  # noqa: PLR0913 - each is an option of its own
         list[str] | None, typer.Option(help="Only these calls, e.g. model=gpt-4o; may be repeated.")
     ] = None,
     tier: Annotated[str, typer.Option(help="The service tier there, e.g. batch; the ordinary one without.")] = "",
+    mapped: Annotated[
+        bool, typer.Option("--mapped", help="Department, team and cost centre as `tokentrail mappings` says.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Show what the same calls, with the same tokens, would have cost elsewhere, each at the prices of its own day.
@@ -44,6 +47,7 @@ def savings(  # noqa: PLR0913 - each is an option of its own
         since=parse_moment(since),
         until=parse_moment(until) if until else None,
         filters=dict(parse_filter(text) for text in where or ()),
+        mapped=mapped,
     )
     rows = read_savings(current_settings(), query, open_price_book(current_settings()), alternatives)
     if as_json:
