@@ -12,7 +12,7 @@ from tokentrail.processors.mappings import TARGETS
 from tokentrail.schemas.budgets import SpendBudget
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
-from tokentrail.sinks.clickhouse.mapping_sql import mapped, mapping_joins
+from tokentrail.sinks.clickhouse.mapping_sql import mapped, mapped_days
 
 
 class BudgetSpendQuery(msgspec.Struct, frozen=True):
@@ -25,21 +25,23 @@ class BudgetSpendQuery(msgspec.Struct, frozen=True):
     def to_sql(self) -> tuple[str, dict[str, str]]:
         """Return the statement and its parameters; its columns are day, cost in USD, and calls without a price."""
         parameters = {"since": self.since.isoformat(), "until": self.until.isoformat()}
-        conditions = ["call.day >= {since:Date}", "call.day <= {until:Date}"]
+        direct, told = ["call.day >= {since:Date}", "call.day <= {until:Date}"], []
+        targets = tuple(name for name in TARGETS if self.budget.mapped and name in self.budget.where)
         for name, value in self.budget.where.items():
-            conditions.append(f"{self._column(name)} = {{where_{name}:String}}")
             parameters[f"where_{name}"] = value
-        joins = f"{mapping_joins('call.team')}\n" if self.budget.mapped else ""
+            if name in targets:
+                own = "''" if name == "cost_centre" else f"call.{name}"
+                told.append(f"{mapped(name, own, 'call.day')} = {{where_{name}:String}}")
+            else:
+                direct.append(f"call.{name} = {{where_{name}:String}}")
+        rows = f"calls_day AS call\nWHERE {' AND '.join(direct)}"
+        if targets:
+            rows = f"{mapped_days(' AND '.join(direct), targets)}\nWHERE {' AND '.join(told)}"
         sql = (
             "SELECT call.day AS day, sum(call.cost_usd) AS cost_usd, sum(call.unpriced_calls) AS unpriced_calls\n"
-            f"FROM calls_day AS call\n{joins}WHERE {' AND '.join(conditions)}\nGROUP BY day\nORDER BY day"
+            f"FROM {rows}\nGROUP BY day\nORDER BY day"
         )
         return sql, parameters
-
-    def _column(self, name: str) -> str:
-        if self.budget.mapped and name in TARGETS:
-            return mapped(name, "''" if name == "cost_centre" else f"call.{name}", "call.day")
-        return f"call.{name}"
 
 
 def read_budgets(settings: Settings, budgets: Sequence[SpendBudget], now: datetime) -> list[BudgetStatus]:

@@ -3,9 +3,10 @@
 from typing import Final
 
 from tokentrail.processors.mappings import TARGETS
-from tokentrail.sinks.clickhouse.mapping_sql import mapped, mapping_joins
+from tokentrail.sinks.clickhouse.mapping_sql import mapped, mapped_days
 
 _LEVELS: Final = "quantilesDDMerge(0.01, 0.5, 0.9, 0.95, 0.99)"
+_WITHIN_DAYS: Final = "call.day >= toDate({since:DateTime('UTC')}) AND call.day < {until:DateTime('UTC')}"
 _WORDS: Final = {
     "spend": """\
 sum(call.calls) AS calls,
@@ -22,7 +23,7 @@ if(sum(call.latency_count) = 0, NULL, sum(call.latency_ms_sum) / sum(call.latenc
     "first_token": """\
 if(sum(call.time_to_first_token_count) = 0, NULL, ${first_token_levels}[1]) AS first_token_p50_ms,
     if(sum(call.time_to_first_token_count) = 0, NULL, ${first_token_levels}[3]) AS first_token_p95_ms""",
-    "mapping_joins": mapping_joins("call.team"),
+    **{f"days_with_{name}": mapped_days(_WITHIN_DAYS, (name,)) for name in TARGETS},
     **{f"mapped_{name}": mapped(name, f"call.{name}", "call.day") for name in TARGETS if name != "cost_centre"},
     "mapped_cost_centre": mapped("cost_centre", "''", "call.day"),
     "within": """\
@@ -33,7 +34,7 @@ call.time >= {since:DateTime('UTC')} AND call.time < {until:DateTime('UTC')}
         "call.minute >= toStartOfMinute({since:DateTime('UTC')}) AND call.minute < {until:DateTime('UTC')}"
     ),
     "within_hours": "call.hour >= toStartOfHour({since:DateTime('UTC')}) AND call.hour < {until:DateTime('UTC')}",
-    "within_days": "call.day >= toDate({since:DateTime('UTC')}) AND call.day < {until:DateTime('UTC')}",
+    "within_days": _WITHIN_DAYS,
     "within_month": "call.day >= {month:Date} AND call.day < {month:Date} + INTERVAL 1 MONTH",
 }
 FRAGMENTS: Final = {

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from tokentrail.schemas.budgets import SpendBudget
 from tokentrail.sinks.clickhouse.budget_spend import BudgetSpendQuery
-from tokentrail.sinks.clickhouse.mapping_sql import mapped, mapping_joins
+from tokentrail.sinks.clickhouse.mapping_sql import mapped, mapped_days
 
 BUDGET = SpendBudget(name="b", where={"department": "o'x", "model": "gpt-4o"}, usd_per_month=Decimal(1))
 DAYS = (date(2026, 10, 1), date(2026, 11, 21))
@@ -25,8 +25,14 @@ def test_a_budget_becomes_one_statement_with_bound_parameters() -> None:
 
 
 def test_a_mapped_budget_takes_what_the_mappings_say() -> None:
-    budget = SpendBudget(name="b", where={"cost_centre": "4711"}, usd_per_month=Decimal(1), mapped=True)
+    budget = SpendBudget(
+        name="b", where={"cost_centre": "4711", "provider": "openai"}, usd_per_month=Decimal(1), mapped=True
+    )
     sql, parameters = BudgetSpendQuery(budget, *DAYS).to_sql()
-    assert mapping_joins("call.team") in sql
-    assert f"AND {mapped('cost_centre', chr(39) * 2, 'call.day')} = {{where_cost_centre:String}}\n" in sql
-    assert parameters == {**PARAMETERS, "where_cost_centre": "4711"}
+    days = "call.day >= {since:Date} AND call.day <= {until:Date} AND call.provider = {where_provider:String}"
+    assert sql.partition("\nFROM ")[2] == (
+        f"{mapped_days(days, ('cost_centre',))}\n"
+        f"WHERE {mapped('cost_centre', chr(39) * 2, 'call.day')} = {{where_cost_centre:String}}\n"
+        "GROUP BY day\nORDER BY day"
+    )
+    assert parameters == {**PARAMETERS, "where_cost_centre": "4711", "where_provider": "openai"}

@@ -7,9 +7,7 @@
 SELECT
     ${mapped_cost_centre} AS cost_centre,
     ${spend}
-FROM calls_day AS call
-${mapping_joins}
-WHERE ${within_days}
+FROM ${days_with_cost_centre}
 GROUP BY cost_centre
 ORDER BY cost_usd DESC NULLS LAST, calls DESC, cost_centre
 LIMIT {limit:UInt32}

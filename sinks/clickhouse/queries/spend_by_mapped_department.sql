@@ -7,9 +7,7 @@
 SELECT
     ${mapped_department} AS department,
     ${spend}
-FROM calls_day AS call
-${mapping_joins}
-WHERE ${within_days}
+FROM ${days_with_department}
 GROUP BY department
 ORDER BY cost_usd DESC NULLS LAST, calls DESC, department
 LIMIT {limit:UInt32}

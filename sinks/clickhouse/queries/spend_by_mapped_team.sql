@@ -7,9 +7,7 @@
 SELECT
     ${mapped_team} AS team,
     ${spend}
-FROM calls_day AS call
-${mapping_joins}
-WHERE ${within_days}
+FROM ${days_with_team}
 GROUP BY team
 ORDER BY cost_usd DESC NULLS LAST, calls DESC, team
 LIMIT {limit:UInt32}

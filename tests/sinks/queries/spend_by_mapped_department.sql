@@ -18,14 +18,35 @@ SELECT
     sum(call.output_tokens) AS output_tokens,
     if(sum(call.priced_calls) = 0, NULL, sum(call.cost_usd)) AS cost_usd,
     sum(call.unpriced_calls) AS unpriced_calls
-FROM calls_day AS call
+FROM (
+    SELECT
+        call.day AS day,
+        call.status AS status,
+        if(call.api_key_id IN (SELECT value FROM mappings WHERE dimension = 'api_key_id'), toString(call.api_key_id), '') AS api_key_id,
+        if(call.user_id IN (SELECT value FROM mappings WHERE dimension = 'user_id'), toString(call.user_id), '') AS user_id,
+        if(call.feature IN (SELECT value FROM mappings WHERE dimension = 'feature'), toString(call.feature), '') AS feature,
+        call.team AS team,
+        if(call.service IN (SELECT value FROM mappings WHERE dimension = 'service'), toString(call.service), '') AS service,
+        if(call.environment IN (SELECT value FROM mappings WHERE dimension = 'environment'), toString(call.environment), '') AS environment,
+        if(call.request_source IN (SELECT value FROM mappings WHERE dimension = 'request_source'), toString(call.request_source), '') AS request_source,
+        if(call.provider IN (SELECT value FROM mappings WHERE dimension = 'provider'), toString(call.provider), '') AS provider,
+        if(call.model IN (SELECT value FROM mappings WHERE dimension = 'model'), toString(call.model), '') AS model,
+        call.department AS department,
+        sum(call.calls) AS calls,
+        sum(call.input_tokens) AS input_tokens,
+        sum(call.output_tokens) AS output_tokens,
+        sum(call.priced_calls) AS priced_calls,
+        sum(call.unpriced_calls) AS unpriced_calls,
+        sum(call.cost_usd) AS cost_usd
+    FROM calls_day AS call
+    WHERE call.day >= toDate({since:DateTime('UTC')}) AND call.day < {until:DateTime('UTC')}
+    GROUP BY day, status, api_key_id, user_id, feature, team, service, environment, request_source, provider, model, department
+) AS call
 LEFT ANY JOIN
 (
     SELECT
         value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
-        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
     FROM
     (
         SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
@@ -38,9 +59,7 @@ LEFT ANY JOIN
 (
     SELECT
         value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
-        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
     FROM
     (
         SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
@@ -53,9 +72,7 @@ LEFT ANY JOIN
 (
     SELECT
         value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
-        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
     FROM
     (
         SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
@@ -68,9 +85,7 @@ LEFT ANY JOIN
 (
     SELECT
         value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
-        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
     FROM
     (
         SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
@@ -83,9 +98,7 @@ LEFT ANY JOIN
 (
     SELECT
         value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
-        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
     FROM
     (
         SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
@@ -98,9 +111,7 @@ LEFT ANY JOIN
 (
     SELECT
         value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
-        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
     FROM
     (
         SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
@@ -113,9 +124,7 @@ LEFT ANY JOIN
 (
     SELECT
         value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
-        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
     FROM
     (
         SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
@@ -128,9 +137,7 @@ LEFT ANY JOIN
 (
     SELECT
         value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
-        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
     FROM
     (
         SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
@@ -143,9 +150,7 @@ LEFT ANY JOIN
 (
     SELECT
         value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
-        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
     FROM
     (
         SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
@@ -158,9 +163,7 @@ LEFT ANY JOIN
 (
     SELECT
         value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team,
-        arrayReverseSort(groupArrayIf(entry, target = 'cost_centre')) AS cost_centre
+        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
     FROM
     (
         SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
@@ -169,7 +172,6 @@ LEFT ANY JOIN
     )
     GROUP BY value
 ) AS mapped_department ON mapped_department.value = call.department
-WHERE call.day >= toDate({since:DateTime('UTC')}) AND call.day < {until:DateTime('UTC')}
 GROUP BY department
 ORDER BY cost_usd DESC NULLS LAST, calls DESC, department
 LIMIT {limit:UInt32}
