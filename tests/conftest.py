@@ -93,6 +93,18 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
         _drop_database(own)
 
 
+@pytest.fixture(scope="session")
+def filled_ledger(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The ledger of `known_ledger`, filled once for all tests that only read it."""
+    from known_ledger import fill_known_ledger
+
+    data = tmp_path_factory.mktemp("filled")
+    own = Settings(kafka=_NOBODY, clickhouse=engine, clickhouse_database=f"t{uuid.uuid4().hex[:12]}", data=data)
+    fill_known_ledger(own)
+    yield own
+    _drop_database(own)
+
+
 @pytest.fixture
 def environ(settings: Settings) -> dict[str, str]:
     return worker_environ(settings)

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from known_ledger import NOW, fill_known_ledger
+from known_ledger import NOW
 from ledger_log import run_command
 
+from tokentrail.compose.environ import worker_environ
 from tokentrail.settings import Settings
 
 FILE = """
@@ -28,13 +29,10 @@ shares = { sales = 1, care = 1, it = 1 }
 
 
 @pytest.mark.engine
-def test_budgets_are_shown_and_checked_and_shared_cost_is_split(
-    settings: Settings, environ: dict[str, str], tmp_path: Path
-) -> None:
-    fill_known_ledger(settings)
+def test_budgets_are_shown_and_checked_and_shared_cost_is_split(filled_ledger: Settings, tmp_path: Path) -> None:
     file = tmp_path / "budgets.toml"
     file.write_text(FILE)
-    environ = {**environ, "TOKENTRAIL_BUDGETS": str(file)}
+    environ = {**worker_environ(filled_ledger), "TOKENTRAIL_BUDGETS": str(file)}
     shown = json.loads(run_command(environ, "budgets", "show", "--at", NOW.isoformat(), "--json").stdout)
     assert [(each["name"], each["spent_usd"], each["remaining_usd"], each["state"]) for each in shown] == [
         ("Research", "20.200000000", "-0.200000000", "over"),

@@ -7,9 +7,10 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
-from known_ledger import AT, NOW, fill_known_ledger
+from known_ledger import AT, NOW
 from ledger_log import run_command
 
+from tokentrail.compose.environ import worker_environ
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.migrations import migrate
 
@@ -32,11 +33,11 @@ percent = 10
 
 
 @pytest.mark.engine
-def test_reports_tell_what_the_ledger_knows(settings: Settings, environ: dict[str, str], tmp_path: Path) -> None:
-    fill_known_ledger(settings)
+def test_reports_tell_what_the_ledger_knows(filled_ledger: Settings, tmp_path: Path) -> None:
     (tmp_path / "b.toml").write_text(BUDGETS)
     (tmp_path / "p.toml").write_text(PRICES)
-    environ |= {"TOKENTRAIL_BUDGETS": str(tmp_path / "b.toml"), "TOKENTRAIL_PRICES": str(tmp_path / "p.toml")}
+    files = {"TOKENTRAIL_BUDGETS": str(tmp_path / "b.toml"), "TOKENTRAIL_PRICES": str(tmp_path / "p.toml")}
+    environ = {**worker_environ(filled_ledger), **files}
     now = ("--at", NOW.isoformat())
 
     def figures(*arguments: str) -> dict[str, tuple[object, object]]:
@@ -67,7 +68,7 @@ def test_reports_tell_what_the_ledger_knows(settings: Settings, environ: dict[st
 @pytest.mark.engine
 def test_reports_of_an_empty_trail_are_told_as_well(settings: Settings, environ: dict[str, str]) -> None:
     migrate(settings)
-    for arguments in (("stats",), ("security",), ("costs",)):
+    for arguments in (("security",), ("costs",)):
         told = run_command(environ, "report", *arguments)
         assert (told.returncode, "No calls." in told.stdout or "No key was refused." in told.stdout) == (0, True)
 

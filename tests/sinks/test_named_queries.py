@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from known_ledger import AT, NOW, fill_known_ledger
+from known_ledger import AT, NOW
 
 from tokentrail.errors import QueryError
 from tokentrail.settings import Settings
@@ -186,8 +186,7 @@ KNOWN: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
 
 
 @pytest.mark.engine
-def test_every_query_answers_what_is_known(settings: Settings) -> None:
-    fill_known_ledger(settings)
+def test_every_query_answers_what_is_known(filled_ledger: Settings) -> None:
     tomorrow = (NOW + timedelta(days=1)).isoformat()
     limits_usd = json.dumps({"research": 10, "sales": 5.5, "no body's": 1})
     given = {
@@ -197,7 +196,7 @@ def test_every_query_answers_what_is_known(settings: Settings) -> None:
         "alerts_by_rule": {"until": tomorrow},
         "active_alerts": {"until": tomorrow},
     }  # fmt: skip
-    answers = run_queries(settings, {name: (QUERIES[name], given.get(name, {})) for name in QUERIES}, NOW)
+    answers = run_queries(filled_ledger, {name: (QUERIES[name], given.get(name, {})) for name in QUERIES}, NOW)
     told = {
         name: [tuple(record[column] for column in KNOWN[name][0].split()) for record in answers[name].records()]
         for name in QUERIES
