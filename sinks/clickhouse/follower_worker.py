@@ -11,13 +11,14 @@ from aiokafka.errors import KafkaError
 from tokentrail.kafka_security import kafka_options
 from tokentrail.schemas import topics
 from tokentrail.settings import Settings
-from tokentrail.sinks.clickhouse.integrity_tables import BATCH_ROWS
 from tokentrail.sinks.clickhouse.log_follower import LogFollower, load_key
 from tokentrail.sinks.clickhouse.sole_worker import SoleWorker
 from tokentrail.sinks.integrity.checkpoint import CHECKPOINT
 
 PAUSE_S: Final = 1.0
 """Between two looks at a log that gave little."""
+MANY_ROWS: Final = 1_000
+"""With so many in one look, there may be more."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ async def _follow(settings: Settings, follower: LogFollower, released: asyncio.E
             due_s = time.monotonic() + settings.checkpoint_interval_s
             await publish_checkpoints(settings, lines)
         # Behind a writer that catches up, half of the time is left to it.
-        pause_s = time.monotonic() - begin_s if count >= BATCH_ROWS else PAUSE_S
+        pause_s = min(PAUSE_S, time.monotonic() - begin_s) if count >= MANY_ROWS else PAUSE_S
         try:
             await asyncio.wait_for(released.wait(), pause_s)
         except TimeoutError:

@@ -70,24 +70,43 @@ class IntegrityTables:
         )
         return (int(rows[0][0]), int(rows[0][1])) if rows else (-1, 0)
 
-    def new_rows(self, next_offsets: Mapping[int, int]) -> Iterator[LogRows]:
-        """Yield one step of what event_log holds behind these offsets, by partition, each offset once."""
-        wanted = " OR ".join(
-            f"(kafka_partition = {partition} AND kafka_offset >= {offset})"
-            for partition, offset in next_offsets.items()
+    def new_rows(self, next_offsets: Mapping[int, int]) -> list[LogRows]:
+        """Return some of what event_log holds behind these offsets, by partition, each offset once; nothing at its end.
+
+        Stretches of offsets and no LIMIT: the engine would sort all that is there to find the first ones.
+        """
+        step = max(1, BATCH_ROWS // max(1, len(next_offsets)))
+        found = self._log_from(next_offsets, step)
+        if not found:
+            # Kafka may have let go of millions of offsets before the ledger began.
+            behind = {partition: offset + step for partition, offset in next_offsets.items()}
+            found = self._log_from(self._firsts(behind), step)
+        return found
+
+    def _log_from(self, offsets: Mapping[int, int], step: int) -> list[LogRows]:
+        if not offsets:
+            return []
+        where = " OR ".join(
+            f"(kafka_partition = {partition} AND kafka_offset BETWEEN {offset} AND {offset + step - 1})"
+            for partition, offset in offsets.items()
         )
-        if not wanted:
-            return
         table = self._arrow(
-            f"SELECT kafka_partition, {', '.join(LOG_COLUMNS)} FROM {self._database}.event_log WHERE {wanted} "  # noqa: S608  # numbers, and as above
-            f"ORDER BY kafka_partition, kafka_offset LIMIT 1 BY kafka_partition, kafka_offset LIMIT {BATCH_ROWS}"
+            f"SELECT kafka_partition, {', '.join(LOG_COLUMNS)} FROM {self._database}.event_log WHERE {where} "  # noqa: S608  # numbers, and as above
+            "ORDER BY kafka_partition, kafka_offset"
         )
-        partitions = table["kafka_partition"].to_pylist()
-        begin = 0
-        while begin < len(partitions):
-            end = begin + partitions[begin:].count(partitions[begin])
-            yield read_rows(partitions[begin], table.slice(begin, end - begin))
-            begin = end
+        return [read_rows(partition, _once(part)) for partition, part in _by_partition(table).items()]
+
+    def _firsts(self, offsets: Mapping[int, int]) -> dict[int, int]:
+        """Return the first offset at or behind these, of partitions that have one."""
+        if not offsets:
+            return {}
+        where = " OR ".join(
+            f"(kafka_partition = {partition} AND kafka_offset >= {offset})" for partition, offset in offsets.items()
+        )
+        rows = self._rows(
+            f"SELECT kafka_partition, min(kafka_offset) FROM {self._database}.event_log WHERE {where} GROUP BY 1"  # noqa: S608  # as above
+        )
+        return {int(partition): int(first) for partition, first in rows}
 
     def windows(self, stretches: Mapping[int, Window]) -> dict[int, Batch]:
         """Return log and calls of stretches of offsets, ends included, by partition.
@@ -245,3 +264,10 @@ def _by_partition(table: pa.Table) -> dict[int, pa.Table]:
         begin, end = np.searchsorted(partitions, partition, "left"), np.searchsorted(partitions, partition, "right")
         found[int(partition)] = table.slice(int(begin), int(end - begin))
     return found
+
+
+def _once(table: pa.Table) -> pa.Table:
+    """Leave out rows whose offset the row before has."""
+    offsets = table["kafka_offset"].combine_chunks().to_numpy(zero_copy_only=False)
+    first = np.concatenate(([True], offsets[1:] != offsets[:-1])) if len(offsets) else np.array([], bool)
+    return table if first.all() else table.filter(pa.array(first))

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from tokentrail.settings import Settings
-from tokentrail.sinks.clickhouse.integrity_tables import BATCH_ROWS, IntegrityTables
+from tokentrail.sinks.clickhouse.integrity_tables import IntegrityTables
 from tokentrail.sinks.integrity.checkpoint import Checkpoint, SignedCheckpoint, encode_line
 from tokentrail.sinks.integrity.checkpoint_file import CheckpointFile
 from tokentrail.sinks.integrity.checkpoint_maker import CheckpointMaker
@@ -127,7 +127,7 @@ class LogFollower:
             newest = self._newest()
             if newest is not None and (self._last is None or newest.sha256 != self._last.sha256):
                 maker = self._begin_behind(newest)
-            while self.step() >= BATCH_ROWS:
+            while self.step():
                 pass
             made_at = now or datetime.now(UTC)
             content = self._last.read() if self._last else None
