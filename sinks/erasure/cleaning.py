@@ -125,7 +125,9 @@ class Cleaning:
         is_unsealed = f"(kafka_partition, kafka_offset) IN {places}"
         of_event_log = (
             f"payload = if({is_unsealed}, {public}, payload), "
-            "seal = 'erased', sealed = '', subject_key_id = toFixedString('', 16)"
+            # Apart from `erased`: what was signed of these rows is their payload as it came.
+            f"seal = if({is_unsealed} OR seal = 'cleaned', 'cleaned', 'erased'), "
+            "sealed = '', subject_key_id = toFixedString('', 16)"
         )
         return [
             (

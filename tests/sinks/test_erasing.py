@@ -32,8 +32,8 @@ MARK = "Qz7marked"
 """Stands in every value of the subject."""
 ORIGINALS = "SELECT kafka_partition, kafka_offset, payload_sha256 FROM event_log ORDER BY ALL"
 IN_THEIR_PLACE = """
-    SELECT countIf(seal = 'erased'), countIf(seal = 'erased' AND sealed = '' AND SHA256(payload) IN (
-        SELECT stored_sha256 FROM erased_rows WHERE topic = 'llm.calls')) FROM event_log
+    SELECT countIf(seal IN ('erased', 'cleaned')), countIf(seal IN ('erased', 'cleaned') AND sealed = ''
+        AND SHA256(payload) IN (SELECT stored_sha256 FROM erased_rows WHERE topic = 'llm.calls')) FROM event_log
 """
 SUBJECT = read_subject(f"user:{MARK}-user")
 
@@ -171,7 +171,9 @@ def _files_with(settings: Settings, text: str) -> list[str]:
     Small values that stand alone are not compressed; a file that is compressed shows the first of them.
     """
     folders = [path for (path,) in _rows(settings, "SELECT path FROM system.disks")]
-    found = subprocess.run(["grep", "-rlF", text, *folders], capture_output=True, text=True, check=False).stdout.split()
+    found = subprocess.run(
+        ["/usr/bin/env", "grep", "-rlF", text, *folders], capture_output=True, text=True, check=False
+    ).stdout.split()
     dropped = [str(name) for (name,) in _rows(settings, "SELECT uuid FROM system.dropped_tables")]
     return [path for path in found if not any(name in path for name in dropped)]
 
