@@ -44,11 +44,17 @@ import sys
 from tokentrail.processors.simulation.trace import WORKLOADS, read_trace
 from tokentrail.processors.rules import load_rules
 from tokentrail.schemas.json_schema import DIRECTORY, DOCUMENTS, render_schema
+from importlib.resources import files
 from tokentrail.sinks.clickhouse.migrations import ONE_NODE, shipped_migrations
+from tokentrail.sinks.clickhouse.named_queries import catalogue
 assert "site-packages" in sys.modules["tokentrail"].__file__
 assert load_rules(), "no default rules"
 migrations = shipped_migrations()
 assert migrations and all(each.statements({**ONE_NODE, "database": "d"}) for each in migrations), migrations
+assert catalogue(), "no named queries"
+for folder, name in (("tokentrail.sinks.reports", "report.html"), ("tokentrail.sinks.reports", "report.css"),
+                     ("tokentrail.processors.price_examples", "holysheep.toml")):
+    assert files(folder).joinpath(name).read_text(encoding="utf-8"), name
 assert {call.workload for call in read_trace()} == set(WORKLOADS)
 for name in DOCUMENTS:
     assert (DIRECTORY / f"{name}.schema.json").read_bytes() == render_schema(name), f"{name} is not its schema"
