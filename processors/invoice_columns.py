@@ -27,7 +27,7 @@ A map file for everything else (TOML):
     input_tokens = ["Prompt", "Cached"] # optional; a column, or several that are added up
     output_tokens = "Completion"        # likewise cache_read_tokens, cache_write_tokens, requests
     cost = "Amount"
-    currency = "Currency"               # optional; the column that has to say USD
+    currency = "Currency"               # optional; the column that has to say USD, or with `usd` one other currency
     usd = 1.0853                        # optional; USD for one unit of `cost`
     delimiter = ";"                     # optional; found by itself without it
     decimal = ","                       # optional; the sign before the digits behind the point
@@ -38,7 +38,7 @@ A map file for everything else (TOML):
 
 import re
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Final
@@ -172,9 +172,20 @@ def read_columns(path: Path) -> InvoiceColumns:
         raise InvoiceError(f"The map file {path} cannot be used: {error}.") from error
     except re.error as error:
         raise InvoiceError(f"The map file {path}, field model_pattern: {error}.") from error
+    for fault in _faults(columns):
+        raise InvoiceError(f"The map file {path}, field {fault}.")
     if not columns.counted():
         raise InvoiceError(f'The map file {path} names neither tokens nor cost; give for instance cost = "Amount".')
     return columns
+
+
+def _faults(columns: InvoiceColumns) -> Iterator[str]:
+    if columns.delimiter is not None and (len(columns.delimiter) != 1 or columns.delimiter in '\r\n"'):
+        yield f"delimiter: {columns.delimiter!r} is none; give one sign"
+    if columns.decimal not in {".", ","}:
+        yield f"decimal: {columns.decimal!r} is none; give a point or a comma"
+    if not columns.usd.is_finite() or columns.usd <= 0:
+        yield f"usd: {columns.usd} is no rate; give what one unit of `cost` is in USD"
 
 
 def plain_model_name(name: str) -> str:

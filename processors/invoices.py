@@ -17,6 +17,11 @@ NO_MODEL: Final = "(no model)"
 """What a row is for that names no model where other rows do: searches, storage, seats."""
 _DELIMITERS: Final = (",", ";", "\t")
 _THOUSANDS: Final = {".": ",", ",": "."}
+_GROUPED: Final = {
+    mark: re.compile(rf"[-+]?\d{{1,3}}(?:\{sign}\d{{2,3}})*\{sign}\d{{3}}(?:\{mark}\d*)?")
+    for mark, sign in _THOUSANDS.items()
+}
+"""Digits in groups; India's have two. "1,5" is none: taken for a thousands sign, its comma would make it 15."""
 
 
 class Invoice(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,7 +65,10 @@ def read_invoice(path: Path, provider: str | None = None, columns: InvoiceColumn
             )
         columns = export.columns
     reader = _RowReader(path, columns, headings, lenient=export is not None)
-    statements = _name_models(list(reader.statements(rows)))
+    try:
+        statements = _name_models(list(reader.statements(rows)))
+    except csv.Error as error:
+        raise InvoiceError(f"The invoice {path}, line {rows.line_num}, is no CSV: {error}.") from error
     if not statements:
         raise InvoiceError(f"The invoice {path} has no row with a number in it.")
     return Invoice(statements=tuple(statements), columns=columns, export=export)
@@ -76,6 +84,7 @@ class _RowReader:
         self._path = path
         self._columns = columns
         self._pattern = re.compile(columns.model_pattern) if columns.model_pattern else None
+        self._converted = ""
         present = set(headings)
         wanted = columns.counted()
         named = {columns.date, columns.model, columns.currency, *(one for names in wanted.values() for one in names)}
@@ -104,15 +113,29 @@ class _RowReader:
             if number is not None and name != "cost_usd"
         }
         cost = numbers.get("cost_usd")
-        said = (row.get(columns.currency or "") or "usd").strip()
-        if said.casefold() != "usd" and columns.usd == 1:
-            raise InvoiceError(f"{place}: the amount is in {said}; say in a map file what one is in USD.")
+        if cost is not None:
+            self._check_currency(place, (row.get(columns.currency or "") or "").strip().upper())
         return Statement(
             day=self._day(place, row.get(columns.date) or ""),
             model=self._model(row.get(columns.model or "") or ""),
             cost_usd=None if cost is None else cost * columns.usd,
             **counts,
         )
+
+    def _check_currency(self, place: str, said: str) -> None:
+        if not said:
+            return
+        if self._columns.usd == 1:
+            if said != "USD":
+                raise InvoiceError(f"{place}: the amount is in {said}; say in a map file what one is in USD.")
+        elif said == "USD":
+            raise InvoiceError(f"{place}: the amount is in USD already; take `usd` out of the map file.")
+        elif said != (self._converted or said):
+            raise InvoiceError(
+                f"{place}: the amount is in {said}, those above are in {self._converted}; `usd` is the rate of one of "
+                "them: give each currency a file of its own."
+            )
+        self._converted = said
 
     @staticmethod
     def _whole(place: str, name: str, number: Decimal) -> int:
@@ -124,7 +147,7 @@ class _RowReader:
         name = text.strip()
         if self._pattern:
             found = self._pattern.search(name)
-            name = (found[1] if found.groups() else found[0]).strip() if found else ""
+            name = ((found[1] if found.groups() else found[0]) or "").strip() if found else ""
         return self._columns.models.get(name, name)
 
     def _day(self, place: str, text: str) -> date:
@@ -134,9 +157,9 @@ class _RowReader:
                 moment = datetime.strptime(text, self._columns.date_format)  # noqa: DTZ007  # taken as UTC below
             else:
                 moment = datetime.fromisoformat(text)
-        except ValueError as error:
+            return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
+        except (ValueError, OverflowError) as error:
             raise InvoiceError(f"{place}, column {self._columns.date}: {text!r} is no day.") from error
-        return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
 
     def _number(self, place: str, row: Mapping[str, str], names: Iterable[str]) -> Decimal | None:
         total = None
@@ -144,12 +167,18 @@ class _RowReader:
             text = (row.get(name) or "").strip()
             if not text:
                 continue
-            plain = text.replace(_THOUSANDS.get(self._columns.decimal, ","), "").replace(self._columns.decimal, ".")
-            try:
-                number = Decimal(plain.lstrip("$").strip())
-            except InvalidOperation:
-                number = Decimal("NaN")
+            number = _read_number(text.lstrip("$").strip(), self._columns.decimal)
             if not number.is_finite():
                 raise InvoiceError(f"{place}, column {name}: {text!r} is no number.")
             total = number if total is None else total + number
         return total
+
+
+def _read_number(text: str, mark: str) -> Decimal:
+    sign = _THOUSANDS[mark]
+    if sign in text and not _GROUPED[mark].fullmatch(text):
+        return Decimal("NaN")
+    try:
+        return Decimal(text.replace(sign, "").replace(mark, "."))
+    except InvalidOperation:
+        return Decimal("NaN")

@@ -50,6 +50,9 @@ decimal = ","
 """
 
 
+CONVERTED = 'date = "d"\ncost = "c"\ncurrency = "y"\nusd = 1.0853'
+
+
 def read(tmp_path: Path, text: str, columns: str | None = None, provider: str | None = None) -> Invoice:
     path = tmp_path / "invoice.csv"
     path.write_text(text, encoding="utf-8")
@@ -102,6 +105,18 @@ def test_columns_are_read_as_the_user_names_them(tmp_path: Path) -> None:
     assert one == Statement(day=date(2026, 10, 31), model="gpt-4o", input_tokens=1024, cost_usd=Decimal("1357.95"))
 
 
+def test_digits_are_grouped_by_the_sign_that_is_not_before_the_fraction(tmp_path: Path) -> None:
+    text = 'd,c\n2026-11-01,"1,234,567.5"\n2026-11-01,"$-1,50,000"\n2026-11-01,1e-05\n'
+    found = read(tmp_path, text, 'date = "d"\ncost = "c"').statements
+    assert [one.cost_usd for one in found] == [Decimal("1234567.5"), Decimal(-150_000), Decimal("0.00001")]
+
+
+def test_a_row_without_what_the_pattern_looks_for_names_no_model(tmp_path: Path) -> None:
+    columns = 'date = "d"\ncost = "c"\nmodel = "m"\nmodel_pattern = "^x(y)?"'
+    found = read(tmp_path, "d,m,c\n2026-11-01,x,1\n2026-11-01,xy,2\n", columns).statements
+    assert [one.model for one in found] == [NO_MODEL, "y"]
+
+
 def test_a_moment_with_a_zone_is_taken_to_utc(tmp_path: Path) -> None:
     (one,) = read(tmp_path, "d,c\n2026-11-01T01:00:00+02:00,1\n", 'date = "d"\ncost = "c"').statements
     assert one.day == date(2026, 10, 31)
@@ -112,7 +127,7 @@ def test_a_moment_with_a_zone_is_taken_to_utc(tmp_path: Path) -> None:
     [
         ("a,b\n1,2\n", None, "columns of no export that is known (a, b)"),
         ("", None, "no export that is known"),
-        (OPENAI_COSTS.replace("usd", "eur"), None, "line 2: the amount is in eur"),
+        (OPENAI_COSTS.replace("usd", "eur"), None, "line 2: the amount is in EUR"),
         (ANTHROPIC_COST.replace("0.05", "x"), None, "line 2, column cost_usd: 'x' is no number"),
         (ANTHROPIC_USAGE.replace("46981", "4.5"), None, "are no whole number"),
         (ANTHROPIC_COST.replace("2026-08-04", "4 Aug"), None, "line 2, column usage_date_utc: '4 Aug' is no day"),
@@ -122,6 +137,14 @@ def test_a_moment_with_a_zone_is_taken_to_utc(tmp_path: Path) -> None:
         ("d,c\n2026-01-01,1\n", 'date = "d"\ncost = "c"\nmodel_pattern = "("', "field model_pattern"),
         ("d,c\n2026-01-01,1\n", 'date = "d"\ncoffee = "c"', "coffee"),
         ("d,c\n2026-01-01,1\n", "date = ", "not valid TOML"),
+        ('d,c\n2026-01-01,"1,5"\n', 'date = "d"\ncost = "c"', "line 2, column c: '1,5' is no number"),
+        ("d,c\n2026-01-01,1\n", 'date = "d"\ncost = "c"\ndelimiter = ";;"', "field delimiter: ';;' is none"),
+        ("d,c\n2026-01-01,1\n", 'date = "d"\ncost = "c"\ndecimal = ""', "field decimal: '' is none"),
+        ("d,c\n2026-01-01,1\n", 'date = "d"\ncost = "c"\nusd = nan', "field usd: NaN is no rate"),
+        ("d,c,y\n2026-01-01,1,USD\n", CONVERTED, "line 2: the amount is in USD already"),
+        ("d,c,y\n2026-01-01,1,EUR\n2026-01-01,1,GBP\n", CONVERTED, "line 3: the amount is in GBP, those above"),
+        ("d,c\n0001-01-01T00:00+09:00,1\n", 'date = "d"\ncost = "c"', "column d: '0001-01-01T00:00+09:00' is no day"),
+        (f"d,c\n2026-01-01,{'1' * 140_000}\n", 'date = "d"\ncost = "c"', "line 1, is no CSV: field larger"),
     ],
 )
 def test_a_fault_names_file_line_and_column(tmp_path: Path, text: str, columns: str | None, told: str) -> None:
