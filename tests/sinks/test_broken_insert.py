@@ -21,7 +21,7 @@ _FRAMING: Final = frozenset(("transfer-encoding", "content-length", "connection"
 
 
 class BreakingProxy(ThreadingHTTPServer):
-    """Passes everything on to an engine, but hangs up when an insert into event_log should be answered."""
+    """Passes everything on to an engine, but hangs up when an insert of events should be answered."""
 
     daemon_threads = True
 
@@ -44,7 +44,7 @@ class _Passing(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self._read_body()
         request = unquote_plus(self.path) + body[:200].decode("ascii", "replace")
-        if "INSERT INTO" in request and "event_log" in request:
+        if "INSERT INTO" in request and "events_in" in request:
             self.server.inserts.append(body)
         self._pass_on(body, answer=body not in self.server.inserts)
 
