@@ -61,6 +61,8 @@ TOKEN_RATES: Final = (
 """The parts of a usage that can have a rate of their own, by the names of `Rates`."""
 USD: Final = "USD"
 _MAX_LISTED: Final = Decimal(100_000_000)
+_MAX_LISTED_REQUESTS: Final = Decimal(999_999)
+"""For 1000: the ledger keeps what a million cost, with nine digits before the point."""
 _REQUEST_DIGITS: Final = 6
 _PERCENT_DIGITS: Final = 6
 
@@ -231,8 +233,9 @@ def _check_rates(where: str, rated: _Rated, prefix: str) -> None:
     for name in (*TOKEN_RATES, "per_1000_requests"):
         rate = getattr(rated, name)
         if rate is not None:
-            digits = RATE_DIGITS if name in TOKEN_RATES else _REQUEST_DIGITS
-            _refuse(where, f"{prefix}{name}", _rate_fault(rate, digits))
+            of_tokens = (_MAX_LISTED, RATE_DIGITS)
+            limits = of_tokens if name in TOKEN_RATES else (_MAX_LISTED_REQUESTS, _REQUEST_DIGITS)
+            _refuse(where, f"{prefix}{name}", _rate_fault(rate, *limits))
 
 
 def _check_currency(file: PriceFile, entry: PriceEntry, where: str) -> None:
@@ -243,8 +246,10 @@ def _check_currency(file: PriceFile, entry: PriceEntry, where: str) -> None:
     rates = [usd for day in (entry.since, *moments) if (usd := file.usd_for(entry.currency, day)) is not None]
     for rated in (entry, *entry.long_context):
         for name, rate in rated.rates().items():
-            dear = name in TOKEN_RATES and rate * max(rates, default=Decimal(1)) > MAX_RATE
-            _refuse(where, name, f"{rate} {entry.currency} is no price; 0 to {MAX_RATE} USD can be" if dear else "")
+            most, written = (MAX_RATE, rate) if name in TOKEN_RATES else (MAX_RATE * 1000, rate / 1000)
+            dear = rate * max(rates, default=Decimal(1)) > most
+            fault = f"{written} {entry.currency} is no price; 0 to {MAX_RATE} USD can be" if dear else ""
+            _refuse(where, name if name in TOKEN_RATES else "per_1000_requests", fault)
 
 
 def _exchange(where: str, table: dict[str, Any]) -> Exchange:
@@ -272,8 +277,8 @@ def _refuse(where: str, field: str, fault: str) -> None:
         raise PriceListError(f"{where}, field {field}: {fault}.")
 
 
-def _rate_fault(rate: Decimal, digits: int) -> str:
-    if not rate.is_finite() or not 0 <= rate <= _MAX_LISTED:
+def _rate_fault(rate: Decimal, most: Decimal, digits: int) -> str:
+    if not rate.is_finite() or not 0 <= rate <= most:
         return f"{rate} is no price; give what a million tokens cost, or 1000 requests"
     return "" if rate == round(rate, digits) else f"{rate} has more than {digits} digits behind the point"
 

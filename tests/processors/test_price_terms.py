@@ -118,6 +118,8 @@ def test_a_rate_is_the_listed_one_times_exchange_less_discount(rate: Decimal, us
             RATED + 'currency = "EUR"\n[[exchange]]\ncurrency = "EUR"\nfrom = 2026-01-01\nusd = 1.1',
             "the first begins on 2026-01-01; give the price a `from`",
         ),
+        (RATED + "per_1000_requests = 1_000_000", "field per_1000_requests: 1000000 is no price"),
+        (RATED + "per_1000_requests = 100_001", "field per_1000_requests: 100001 USD is no price"),
         (RATED + "discount_percent = 101", "field discount_percent: 101 is out of range"),
         (RATED + 'of = "openai"', "field of"),
         (RATED + "[[price.long_context]]\ninput = 1", "above_input_tokens"),
