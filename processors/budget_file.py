@@ -4,11 +4,15 @@ import tomllib
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
 from tokentrail.errors import AttributionError
 from tokentrail.schemas.budgets import BudgetFile, CostSplit, SpendBudget
+
+_MOST_THRESHOLD: Final = 10
+"""Above it are percents that were written without dividing them by 100."""
 
 
 def load_budget_file(path: Path | None) -> BudgetFile:
@@ -65,6 +69,9 @@ def _budget_mistakes(budget: SpendBudget) -> Iterator[str]:
     for field, figure in figures.items():
         if not figure.is_finite() or figure <= 0:
             yield f"budget {budget.name!r}: {field} is {figure}; it must be above 0"
+    for threshold in budget.thresholds:
+        if threshold.is_finite() and threshold > _MOST_THRESHOLD:
+            yield f"budget {budget.name!r}: threshold {threshold} is {threshold * 100}% of the limit; 80% is 0.8"
     if "cost_centre" in budget.where and not budget.mapped:
         yield f"budget {budget.name!r}: a cost centre is known by mappings only; write mapped = true"
     for dimension, value in budget.where.items():

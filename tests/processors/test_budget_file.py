@@ -139,6 +139,7 @@ SPLIT = '[[split]]\nname = "s"\nof = { team = "x" }\n'
         (BUDGET + "where = { cost_centre = 'x' }", "write mapped = true"),
         (BUDGET + "where = { team = '*' }", "give each team a budget of its own"),
         (BUDGET + "where = { team = 'x' }\nthresholds = [1, 1.0]", "a threshold stands there twice"),
+        (BUDGET + "where = { team = 'x' }\nthresholds = [80, 100]", "threshold 80 is 8000% of the limit; 80% is 0.8"),
         (2 * (BUDGET + "where = { team = 'x' }\n"), "budget 'b' stands there twice"),
         (BUDGET + "where = { team = 'x' }\n" + BUDGET.replace('b"', 'c"') + "where = { team = 'x' }", "same calls"),
         (SPLIT, "either shares or in_proportion_to"),
