@@ -13,6 +13,7 @@ from tokentrail.sinks.clickhouse.cost_query import CostQuery, read_costs
 from tokentrail.sinks.clickhouse.cost_rollup import choose_rollup
 from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables
 from tokentrail.sinks.clickhouse.migrations import migrate
+from tokentrail.sinks.clickhouse.named_queries import find_query, run_query
 from tokentrail.sinks.clickhouse.repricing import reprice
 
 DAY = datetime(2026, 11, 20, tzinfo=UTC)
@@ -50,4 +51,14 @@ def test_a_rollup_gives_the_answer_of_the_calls(settings: Settings) -> None:
             assert client.query(*rolled).result_rows == raw
             assert raw
             assert len(read_costs(settings, query)) == len(raw)
+    # Corrections have made one model's calls unpriced: the tokens are in the rows of the calls, the count is not.
+    raw = client.query(
+        "SELECT model, count(), sum(input_tokens), sum(output_tokens) FROM calls_corrected "
+        "WHERE cost_usd IS NULL AND status IN ('SUCCESS', 'ABORTED') GROUP BY model",
+        settings={"database": settings.clickhouse_database},
+    ).result_rows
+    (told,) = run_query(
+        settings, find_query("unpriced_models"), {"until": f"{today + timedelta(days=2):%F}"}, today
+    ).records()
+    assert [(told["model"], told["unpriced_calls"], told["input_tokens"], told["output_tokens"])] == raw
     client.close()

@@ -1,12 +1,32 @@
 SELECT
-    call.provider AS provider,
-    call.model AS model,
-    sum(call.unpriced_calls) AS unpriced_calls,
-    sum(call.calls) AS calls,
-    sumIf(call.input_tokens, call.unpriced_calls > 0) AS input_tokens,
-    sumIf(call.output_tokens, call.unpriced_calls > 0) AS output_tokens
-FROM calls_hour AS call
-WHERE call.hour >= toStartOfHour({since:DateTime('UTC')}) AND call.hour < {until:DateTime('UTC')}
+    alike.provider AS provider,
+    alike.model AS model,
+    sum(alike.its_unpriced) AS unpriced_calls,
+    sum(alike.its_calls) AS calls,
+    sumIf(alike.its_input, alike.its_unpriced > 0) AS input_tokens,
+    sumIf(alike.its_output, alike.its_unpriced > 0) AS output_tokens
+FROM
+(
+    SELECT
+        call.provider AS provider,
+        call.model AS model,
+        sum(call.unpriced_calls) AS its_unpriced,
+        sum(call.calls) AS its_calls,
+        sum(call.input_tokens) AS its_input,
+        sum(call.output_tokens) AS its_output
+    FROM calls_hour AS call
+    WHERE call.hour >= toStartOfHour({since:DateTime('UTC')}) AND call.hour < {until:DateTime('UTC')}
+        AND (call.provider, call.model) IN
+        (
+            SELECT call.provider, call.model
+            FROM calls_hour AS call
+            WHERE call.hour >= toStartOfHour({since:DateTime('UTC')}) AND call.hour < {until:DateTime('UTC')}
+            GROUP BY call.provider, call.model
+            HAVING sum(call.unpriced_calls) > 0
+        )
+    GROUP BY
+        call.hour, call.kafka_partition, call.department, call.service, call.environment, call.provider, call.model,
+        call.status, call.feature, call.team, call.user_id, call.api_key_id, call.request_source, call.appended_month
+) AS alike
 GROUP BY provider, model
-HAVING unpriced_calls > 0
 ORDER BY unpriced_calls DESC, provider, model
