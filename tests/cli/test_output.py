@@ -58,6 +58,12 @@ def test_text_that_looks_like_markup_is_shown_as_it_is(shown: StringIO) -> None:
     assert "[red]x[/red]" in shown.getvalue()
 
 
+def test_titles_and_headings_that_look_like_markup_are_shown_as_they_are(shown: StringIO) -> None:
+    print_table("invoice [eur].csv", ("[/x]", "sum([b])\x1b[2J"), [("1", "2")])
+    for told in ("invoice [eur].csv", "[/x]", "sum([b])\ufffd[2J"):
+        assert told in shown.getvalue()
+
+
 @given(st.lists(st.lists(st.text("ab -_/.:1", max_size=60), min_size=3, max_size=3), min_size=1, max_size=4))
 def test_columns_get_no_more_than_they_want_and_together_no_more_than_there_is(grid: list[list[str]]) -> None:
     wanted = column_widths(grid, (), None)

@@ -59,6 +59,8 @@ def test_prices_are_shown_as_calls_are_priced(listed: dict[str, str]) -> None:
     assert "200,000" in many.stdout
     nothing = run_command(listed, "prices", "show", "--provider", "nobody", "--model", "x")
     assert (nothing.returncode, nothing.stdout.startswith("No price is known for nobody x")) == (1, True)
+    marked = run_command(listed, "prices", "show", "--provider", "nobody", "--model", "[/x]")
+    assert (marked.returncode, marked.stdout.startswith("No price is known for nobody [/x]")) == (1, True)
 
 
 def test_a_price_is_shown_as_of_a_day(listed: dict[str, str]) -> None:

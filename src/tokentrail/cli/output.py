@@ -13,6 +13,7 @@ import orjson
 import typer
 from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -61,7 +62,8 @@ def print_table(
     """
     # As text: what callers put into a user id must not be read as markup.
     cells = [["" if cell is None else harmless(str(cell)) for cell in row] for row in rows]
-    grid = [list(columns), *cells]
+    columns, title = [harmless(column) for column in columns], escape(harmless(title))
+    grid = [columns, *cells]
     room, boxed = _room(), 3 * len(columns) + 1
     widths = column_widths(grid, right, None if room is None else room - boxed)
     if room is not None and sum(widths) + boxed > room:
@@ -73,7 +75,7 @@ def print_table(
         table = Table(title=title, title_justify="left", header_style="bold", width=sum(widths) + boxed)
     for column, width in zip(columns, widths, strict=True):
         table.add_column(
-            folded(column, width), justify="right" if column in right else "left", overflow="fold", width=width
+            Text(folded(column, width)), justify="right" if column in right else "left", overflow="fold", width=width
         )
     for row in cells:
         table.add_row(*(Text(folded(cell, width)) for cell, width in zip(row, widths, strict=True)))

@@ -43,7 +43,8 @@ def show(
     if found:
         _print_prices(f"Prices on {question.day}, USD per million tokens", found)
     elif not everything:
-        out.print(f"No price is known for {provider} {model}{f' in tier {tier}' if tier else ''} on {question.day}.")
+        where = f"{provider} {model}{f' in tier {tier}' if tier else ''}"
+        out.print(f"No price is known for {where} on {question.day}.", markup=False, soft_wrap=True)
     for entry in find_discounts(question, own) if everything or not question.names_one_model else ():
         off = f"{_money(entry.discount_percent)}% off {entry.of or 'what would be the price without this'}"
         out.print(f"{entry.provider} {entry.model}: {off}.", markup=False, soft_wrap=True)
