@@ -1,7 +1,6 @@
 """`tokentrail alerts ack`, `silence`, `silences` and `unsilence`: what people do about alerts."""
 
 import asyncio
-import getpass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
@@ -10,6 +9,7 @@ import typer
 
 from tokentrail.cli.moments import parse_duration
 from tokentrail.cli.output import JsonFlag, out, print_json, print_table
+from tokentrail.cli.user_name import user_name
 
 if TYPE_CHECKING:
     from tokentrail.schemas.alert_controls import Silence
@@ -32,7 +32,7 @@ def ack(
     settings = current_settings()
     told = {record.alert.alert_id: record.alert for record in asyncio.run(read_alerts(settings, 0))}
     alert = told[_the_one(alert_id, told, "alert")]
-    who = by or getpass.getuser()
+    who = by or user_name()
     control = Acknowledgement(
         control_id=acknowledgement_id(alert.alert_id),
         alert_id=alert.alert_id,
@@ -70,7 +70,7 @@ def silence(  # noqa: PLR0913 - each is an option of its own
         entities=entity or [],
         starts_at=now,
         ends_at=now + parse_duration(duration),
-        created_by=by or getpass.getuser(),
+        created_by=by or user_name(),
         reason=reason,
     )
     asyncio.run(publish_control(current_settings(), control))
@@ -114,7 +114,7 @@ def unsilence(
     settings, now = current_settings(), datetime.now(UTC)
     held = {key: one for key, one in asyncio.run(read_controls(settings)).silences.items() if one.ends_at > now}
     silenced = held[_the_one(control_id, held, "silence that holds")]
-    ended = msgspec.structs.replace(silenced, ends_at=now, ended_by=by or getpass.getuser())
+    ended = msgspec.structs.replace(silenced, ends_at=now, ended_by=by or user_name())
     asyncio.run(publish_control(settings, ended))
     out.print(f"Silence {ended.control_id} is over.")
 

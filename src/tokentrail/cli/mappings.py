@@ -1,6 +1,5 @@
 """`tokentrail mappings`: which key, user or service belongs to which department, team or cost centre, and when."""
 
-import getpass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tokentrail.cli.output import JsonFlag, out, print_json, print_table
+from tokentrail.cli.user_name import user_name
 
 if TYPE_CHECKING:
     from tokentrail.processors.mappings import MappingEntry
@@ -104,7 +104,7 @@ def _record(entries: "list[MappingEntry]") -> None:
     from tokentrail.sinks.clickhouse.mapping_table import record_mappings
 
     if entries:
-        record_mappings(current_settings(), entries, getpass.getuser())
+        record_mappings(current_settings(), entries, user_name())
     out.print(f"{len(entries)} {'mapping' if len(entries) == 1 else 'mappings'} recorded.")
 
 
