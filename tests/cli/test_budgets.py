@@ -66,6 +66,11 @@ def test_rules_of_budgets_are_shown_and_what_they_cannot_watch_is_told(environ: 
     assert names == ["budget_department_100", "budget_department_80", "budget_department_forecast"]
 
 
+def test_a_time_beyond_the_engines_days_is_told_in_a_sentence(environ: dict[str, str]) -> None:
+    answer = run_command(environ, "budgets", "show", "--at", "0001-01-01")
+    assert (answer.returncode, "1971 to 2105" in answer.stderr) == (2, True)
+
+
 def test_without_budgets_the_setting_is_named(environ: dict[str, str]) -> None:
-    assert "the setting `budgets`" in run_command(environ, "budgets", "show").stdout
+    assert "[[budget]] tables in the setting `budgets`" in run_command(environ, "budgets", "show").stdout
     assert run_command(environ, "budgets", "check").returncode == 0

@@ -1,13 +1,12 @@
 """`tokentrail budgets`: what may be spent, what is, and what the month will have cost."""
 
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tokentrail.cli.moments import parse_moment
+from tokentrail.cli.moments import parse_as_of
 from tokentrail.cli.output import JsonFlag, out, print_json, print_table
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def show(file: _File = None, at: _At = None, as_json: JsonFlag = False) -> None:
     elif found:
         print_table(f"Budgets of {found[0].month}", ("budget", *_NUMBERS, "state"), map(_cells, found), _NUMBERS)
     else:
-        out.print("There are no budgets: name a file of [[budget]] tables in the setting `budgets`.")
+        out.print("There are no budgets: name a file of [[budget]] tables in the setting `budgets`.", markup=False)
 
 
 @app.command()
@@ -82,7 +81,7 @@ def _read(file: Path | None, at: str | None) -> "list[BudgetStatus]":
     from tokentrail.sinks.clickhouse.budget_spend import read_budgets
 
     budgets = _file(file).budget
-    now = parse_moment(at) if at else datetime.now(UTC)
+    now = parse_as_of(at)
     return read_budgets(current_settings(), budgets, now) if budgets else []
 
 

@@ -6,6 +6,8 @@ from typing import Final
 
 import typer
 
+FIRST_YEAR: Final = 1971
+LAST_YEAR: Final = 2105
 _UNITS: Final = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _AGO: Final = re.compile(r"^(\d{1,6})([smhdw])$")
 
@@ -24,6 +26,20 @@ def parse_moment(text: str, now: datetime | None = None) -> datetime:
     except (ValueError, OverflowError) as error:
         raise typer.BadParameter(f"{text!r} is no time; write 90m, 24h, 7d or 2026-11-21T12:00.") from error
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def parse_as_of(text: str | None, now: datetime | None = None) -> datetime:
+    """Return the moment as of which something is told; without a text, now.
+
+    Raises:
+        typer.BadParameter: the text is no time, or none of 1971 to 2105, which is what the engine's days reach.
+    """
+    if text is None:
+        return now or datetime.now(UTC)
+    moment = parse_moment(text, now)
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise typer.BadParameter(f"{text!r} is out of range; name a time of {FIRST_YEAR} to {LAST_YEAR}.")
+    return moment
 
 
 def parse_duration(text: str) -> timedelta:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tokentrail.cli.moments import parse_moment
+from tokentrail.cli.moments import FIRST_YEAR, LAST_YEAR, parse_as_of
 from tokentrail.cli.output import out, print_table
+from tokentrail.sinks.reports.cells import harmless
 
 if TYPE_CHECKING:
     from tokentrail.sinks.reports.report import Report
@@ -32,7 +33,7 @@ def stats(
     from tokentrail.settings import current_settings
     from tokentrail.sinks.reports.report_reader import read_stats_report
 
-    _tell(read_stats_report(current_settings(), minutes, _moment(at)), "json" if as_json else form, to)
+    _tell(read_stats_report(current_settings(), minutes, parse_as_of(at)), "json" if as_json else form, to)
 
 
 @app.command()
@@ -53,7 +54,7 @@ def security(  # noqa: PLR0913 - each is an option of its own
 
     if hourly and daily:
         raise typer.BadParameter("--hourly and --daily exclude each other.")
-    report = read_security_report(current_settings(), "hourly" if hourly else "daily", _moment(at))
+    report = read_security_report(current_settings(), "hourly" if hourly else "daily", parse_as_of(at))
     _tell(report, "json" if as_json else form, to)
 
 
@@ -71,7 +72,7 @@ def costs(  # noqa: PLR0913 - each is an option of its own
     from tokentrail.settings import current_settings
     from tokentrail.sinks.reports.report_reader import read_cost_report
 
-    now = _moment(at)
+    now = parse_as_of(at)
     asked = _month(month) if month else now.date()
     _tell(read_cost_report(current_settings(), asked, now, mapped=mapped), "json" if as_json else form, to)
 
@@ -127,17 +128,16 @@ def _print(report: "Report") -> None:
         else:
             out.print(f"\n[italic]{table.title}[/]: {table.empty}")
     for each in report.recommendations:
-        out.print(f"\n{each.severity}  {each.because}. {each.text}", markup=False, soft_wrap=True)
+        out.print(harmless(f"\n{each.severity}  {each.because}. {each.text}"), markup=False, soft_wrap=True)
     for note in report.notes:
         out.print(f"\n{note}", markup=False, style="dim", soft_wrap=True)
 
 
-def _moment(at: str | None) -> datetime:
-    return parse_moment(at) if at else datetime.now(UTC)
-
-
 def _month(text: str) -> date:
     try:
-        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
+        month = datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is no month; write YYYY-MM.") from error
+    if not FIRST_YEAR <= month.year <= LAST_YEAR:
+        raise typer.BadParameter(f"{text!r} is out of range; name a month of {FIRST_YEAR} to {LAST_YEAR}.")
+    return month
