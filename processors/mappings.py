@@ -92,6 +92,13 @@ def read_mappings(text: str, source: str) -> list[MappingEntry]:
         AttributionError: names file, line and field.
     """
     reader = csv.DictReader(StringIO(text))
+    try:
+        return _read_rows(reader, source)
+    except csv.Error as error:
+        raise AttributionError(f"{source}:{reader.line_num}: this is no CSV: {error}") from error
+
+
+def _read_rows(reader: "csv.DictReader[str]", source: str) -> list[MappingEntry]:
     missing = set(CSV_COLUMNS[:4]) - set(reader.fieldnames or ())
     if missing or (unknown := set(reader.fieldnames or ()) - set(CSV_COLUMNS)):
         wrong = f"lacks {', '.join(sorted(missing))}" if missing else f"has no use for {', '.join(sorted(unknown))}"

@@ -98,6 +98,7 @@ def test_a_file_is_read_with_short_names_and_open_ends() -> None:
         (HEADER + "department,x,department,x,,,\n", "mapped to itself"),
         (HEADER + "user,x,team,y,,,,,\n", "more cells"),
         ("", "the header lacks"),
+        (HEADER + f"user,{'x' * 140_000},team,y,,,\n", "m.csv:1: this is no CSV: field larger"),
     ],
 )
 def test_what_means_nothing_is_refused_with_its_line(text: str, told: str) -> None:
