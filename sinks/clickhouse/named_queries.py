@@ -188,4 +188,4 @@ def _moment(text: str, now: datetime) -> datetime:
 def _month(text: str, now: datetime) -> date:
     if text == "this month":
         return now.date().replace(day=1)
-    return date.fromisoformat(text if text.count("-") > 1 else f"{text}-01")
+    return date.fromisoformat(text if text.count("-") > 1 else f"{text}-01").replace(day=1)

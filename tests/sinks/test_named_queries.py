@@ -33,7 +33,8 @@ def test_a_statement_binds_what_it_is_given_and_holds_none_of_it() -> None:
     assert query.bind({"until": "2026-11-21T10:30+02:00", "limit": "7"}, now) == {
         "since": "2026-11-20 12:00:00", "until": "2026-11-21 08:30:00", "limit": "7",
     }  # fmt: skip
-    assert find_query("budget_status").bind({"month": "2026-10", "limits_usd": "{}"}, now)["month"] == "2026-10-01"
+    for month in ("2026-10", "2026-10-01", "2026-10-31"):
+        assert find_query("budget_status").bind({"month": month, "limits_usd": "{}"}, now)["month"] == "2026-10-01"
 
 
 @pytest.mark.parametrize(
