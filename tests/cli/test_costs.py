@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from ledger_log import block_of, completed, run_command
 
+from tokentrail.compose.environ import worker_environ
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables
 from tokentrail.sinks.clickhouse.migrations import migrate
@@ -30,9 +31,9 @@ def test_costs_are_shown_as_a_table_and_exactly_as_json(settings: Settings, envi
 
 
 @pytest.mark.engine
-def test_no_calls_are_said_to_be_none(settings: Settings, environ: dict[str, str]) -> None:
-    migrate(settings)
-    assert run_command(environ, "costs", "--since", "90m").stdout == "No calls since 90m.\n"
+def test_no_calls_are_said_to_be_none(filled_ledger: Settings) -> None:
+    nobodys = run_command(worker_environ(filled_ledger), "costs", "--since", "90m", "--where", "user=nobody")
+    assert nobodys.stdout == "No calls since 90m.\n"
 
 
 def test_mistakes_are_told_in_a_sentence(environ: dict[str, str]) -> None:
@@ -40,6 +41,7 @@ def test_mistakes_are_told_in_a_sentence(environ: dict[str, str]) -> None:
         (("--by", "planet"), "choose from"),
         (("--where", "x"), "no filter"),
         (("--since", "x"), "no time"),
+        (("--split", "--charged"), "exclude each other"),
     ):
         answer = run_command(environ, "costs", *arguments)
         assert answer.returncode != 0

@@ -67,3 +67,4 @@ def test_savings_and_charges_are_told(settings: Settings, environ: dict[str, str
 def test_a_target_without_a_provider_is_told(environ: dict[str, str]) -> None:
     answer = run_command(environ, "savings", "--to", "gpt-4o-mini")
     assert (answer.returncode, "openai/gpt-4o-mini" in answer.stderr) == (2, True)
+    assert "names no provider and model" in run_command(environ, "savings", "--to", ",").stderr

@@ -44,6 +44,8 @@ def costs(  # noqa: PLR0913 - each is an option of its own
     from tokentrail.settings import current_settings
     from tokentrail.sinks.clickhouse.cost_query import CostQuery, read_costs
 
+    if split and charged:
+        raise typer.BadParameter("--split and --charged exclude each other: mark-ups are of a call's own department.")
     query = CostQuery(
         by=tuple(dict.fromkeys(name.strip() for name in by.split(",") if name.strip())),
         since=parse_moment(since),

@@ -42,6 +42,8 @@ def savings(  # noqa: PLR0913 - each is an option of its own
     from tokentrail.sinks.clickhouse.savings_query import read_savings
 
     alternatives = [_alternative(text.strip(), tier) for text in to.split(",") if text.strip()]
+    if not alternatives:
+        raise typer.BadParameter("--to names no provider and model; write for instance openai/gpt-4o-mini.")
     query = CostQuery(
         by=tuple(dict.fromkeys(name.strip() for name in by.split(",") if name.strip())),
         since=parse_moment(since),
