@@ -5,6 +5,7 @@ import json
 import pytest
 from ledger_log import block_of, completed, run_command
 
+from tokentrail.compose.environ import worker_environ
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables
 from tokentrail.sinks.clickhouse.migrations import migrate
@@ -12,19 +13,17 @@ from tokentrail.sinks.clickhouse.named_queries import catalogue
 
 
 @pytest.mark.engine
-def test_a_question_is_answered_with_bound_parameters(settings: Settings, environ: dict[str, str]) -> None:
-    migrate(settings)
-    LedgerTables(settings, "test").insert(block_of(0, [completed(0), completed(1, user_id="o'x")]))
-    sql = "SELECT call_id, cost_usd FROM calls WHERE user_id = {user:String}"
-    answer = run_command(environ, "query", sql, "--param", "user=o'x", "--json")
-    assert json.loads(answer.stdout) == [{"call_id": "call-1", "cost_usd": "0.003500000"}]
-    assert "call-1" in run_command(environ, "query", sql, "--param", "user=o'x").stdout
+def test_a_question_is_answered_with_bound_parameters(filled_ledger: Settings) -> None:
+    environ = worker_environ(filled_ledger)
+    sql = "SELECT {name:String} AS said, sum(cost_usd) AS usd FROM calls WHERE user_id = {user:String}"
+    asked = ("query", sql, "--param", "user=ann", "--param", "name=o'x")
+    assert json.loads(run_command(environ, *asked, "--json").stdout) == [{"said": "o'x", "usd": "7.000000000"}]
+    assert "o'x" in run_command(environ, *asked).stdout
 
 
 @pytest.mark.engine
-def test_an_answer_without_rows_is_told_in_a_sentence(settings: Settings, environ: dict[str, str]) -> None:
-    migrate(settings)
-    sql = "SELECT call_id FROM calls"
+def test_an_answer_without_rows_is_told_in_a_sentence(filled_ledger: Settings) -> None:
+    environ, sql = worker_environ(filled_ledger), "SELECT call_id FROM calls WHERE user_id = 'nobody'"
     assert run_command(environ, "query", sql).stdout == "No rows.\n"
     assert json.loads(run_command(environ, "query", sql, "--json").stdout) == []
 
@@ -39,11 +38,8 @@ def test_an_answer_without_rows_is_told_in_a_sentence(settings: Settings, enviro
         ("SELECT 1 FROM nowhere", "nowhere"),
     ],
 )
-def test_what_a_reader_may_not_is_refused_in_a_sentence(
-    settings: Settings, environ: dict[str, str], sql: str, told: str
-) -> None:
-    migrate(settings)
-    answer = run_command(environ, "query", sql)
+def test_what_a_reader_may_not_is_refused_in_a_sentence(filled_ledger: Settings, sql: str, told: str) -> None:
+    answer = run_command(worker_environ(filled_ledger), "query", sql)
     assert answer.returncode == 1
     assert told in answer.stderr
     assert "Traceback" not in answer.stderr

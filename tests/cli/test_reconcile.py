@@ -20,10 +20,10 @@ HEADER = "start_time_iso,num_model_requests,model,input_tokens,output_tokens,inp
 @pytest.mark.engine
 def test_a_ledger_is_compared_with_an_invoice(settings: Settings, environ: dict[str, str], tmp_path: Path) -> None:
     calls: list[bytes | None] = [
-        completed(0, response_model="gpt-4o-2024-08-06"),
-        completed(1, response_model="gpt-4o-2024-08-06"),
+        completed(0, occurred_at=NOW, response_model="gpt-4o-2024-08-06"),
+        completed(1, occurred_at=NOW, response_model="gpt-4o-2024-08-06"),
         completed(2, occurred_at=NOW - timedelta(days=1), usage=Usage(input_tokens=70, output_tokens=7)),
-        completed(3, provider="anthropic", request_model="claude-sonnet-4-5"),
+        completed(3, occurred_at=NOW, provider="anthropic", request_model="claude-sonnet-4-5"),
         completed(4, status="RATE_LIMITED", usage=None),
     ]
     migrate(settings)
