@@ -42,15 +42,19 @@ def test_a_rollup_gives_the_answer_of_the_calls(settings: Settings) -> None:
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     client = connect(settings)
-    for since, until in ((today - timedelta(days=5), None), (hour - timedelta(hours=30), hour)):
-        for by in ((), ("day", "model"), ("hour", "department"), ("user", "team", "key"), ("status", "request_source")):
-            query = CostQuery(by=by, since=since, until=until, filters={} if by else {"feature": "feature-1"})
-            raw = client.query(*query.to_sql(settings.clickhouse_database)).result_rows
-            rolled = query.rolled_up_sql(settings.clickhouse_database)
-            assert rolled is not None
-            assert client.query(*rolled).result_rows == raw
-            assert raw
-            assert len(read_costs(settings, query)) == len(raw)
+    days, hours = (today - timedelta(days=5), None), (hour - timedelta(hours=30), hour)
+    asked = [
+        *((days, by) for by in ((), ("day", "model"), ("user", "team", "key"))),
+        *((hours, by) for by in (("hour", "department"), ("day", "status", "request_source"))),
+    ]
+    for (since, until), by in asked:
+        query = CostQuery(by=by, since=since, until=until, filters={} if by else {"feature": "feature-1"})
+        raw = client.query(*query.to_sql(settings.clickhouse_database)).result_rows
+        rolled = query.rolled_up_sql(settings.clickhouse_database)
+        assert rolled is not None
+        assert client.query(*rolled).result_rows == raw
+        assert raw
+    assert len(read_costs(settings, query)) == len(raw)
     # Corrections have made one model's calls unpriced: the tokens are in the rows of the calls, the count is not.
     raw = client.query(
         "SELECT model, count(), sum(input_tokens), sum(output_tokens) FROM calls_corrected "
