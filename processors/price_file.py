@@ -32,7 +32,7 @@
     from = 2026-01-01                   # optional
     usd = 1.0853
 
-    [[markup]]                          # what departments are charged above the cost; see markups.py
+    [[markup]]                          # what departments are charged above the cost; see charge_sql.py
     department = "Sales*"
     percent = 12.5
 
