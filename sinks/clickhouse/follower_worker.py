@@ -17,6 +17,8 @@ from tokentrail.sinks.integrity.checkpoint import CHECKPOINT
 
 PAUSE_S: Final = 1.0
 """Between two looks at a log that gave little."""
+CATCH_UP_S: Final = 5.0
+"""How long a checkpoint may read before it is signed: whoever stops us does not wait longer."""
 MANY_ROWS: Final = 1_000
 """With so many in one look, there may be more."""
 
@@ -49,7 +51,7 @@ async def _follow(settings: Settings, follower: LogFollower, released: asyncio.E
         begin_s = time.monotonic()
         count = await asyncio.to_thread(follower.step)
         if time.monotonic() >= due_s:
-            await asyncio.to_thread(follower.checkpoint)
+            await asyncio.to_thread(follower.checkpoint, None, CATCH_UP_S)
             due_s = time.monotonic() + settings.checkpoint_interval_s
             await publish_checkpoints(settings, lines)
         # Behind a writer that catches up, half of the time is left to it.

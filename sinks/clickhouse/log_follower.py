@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from math import inf
 from typing import Final
 
 from tokentrail.settings import Settings
@@ -111,8 +112,11 @@ class LogFollower:
         self._saved_at_s = time.monotonic()
         self._known = {partition: set() for partition in self._known}
 
-    def checkpoint(self, now: datetime | None = None) -> SignedCheckpoint | None:
+    def checkpoint(self, now: datetime | None = None, read_for_s: float = inf) -> SignedCheckpoint | None:
         """Sign what came since the last checkpoint; None without a key, or where nothing came within an hour.
+
+        What came before this was called is signed; of a log that is long behind, as much as can be read in
+        `read_for_s` or a little longer.
 
         When this returns, the disk and the table have it. Another process on this machine may do the same: they wait
         for each other, and each goes on behind the other's.
@@ -127,8 +131,7 @@ class LogFollower:
             newest = self._newest()
             if newest is not None and (self._last is None or newest.sha256 != self._last.sha256):
                 maker = self._begin_behind(newest)
-            while self.step():
-                pass
+            self._catch_up(maker, time.monotonic() + read_for_s)
             made_at = now or datetime.now(UTC)
             content = self._last.read() if self._last else None
             if content is not None and not maker.records and made_at - content.made_at < IDLE_CHECKPOINT:
@@ -139,6 +142,13 @@ class LogFollower:
             self._last = signed
         self._publish(encode_line(signed))
         return signed
+
+    def _catch_up(self, maker: CheckpointMaker, until_s: float) -> None:
+        # Up to where the log ends now: behind a busy writer there is always more.
+        ends = {partition: self._tables.end(partition)[0] for partition in self._followers}
+        while any(maker.next_offset(partition) <= end for partition, end in ends.items()):
+            if not self.step() or time.monotonic() > until_s:
+                return
 
     def _begin_behind(self, last: SignedCheckpoint | None) -> CheckpointMaker:
         self._last = last

@@ -1,7 +1,7 @@
 """Findings, checkpoints, verification and export on the real engine."""
 
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -14,6 +14,7 @@ from tokentrail.processors.pricing import PriceBook
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse import ledger_verifier
 from tokentrail.sinks.clickhouse.connection import connect
+from tokentrail.sinks.clickhouse.integrity_tables import IntegrityTables
 from tokentrail.sinks.clickhouse.ledger_block import Backlog, read_chunks
 from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables
 from tokentrail.sinks.clickhouse.ledger_verifier import Witnesses, verify_ledger
@@ -139,3 +140,15 @@ def test_findings_are_recorded_once_through_restarts(signed: Settings) -> None:
         signed, "SELECT kind, kafka_offset FROM ledger_findings WHERE kind = 'duplicate_event' ORDER BY kafka_offset"
     )
     assert found == [("duplicate_event", last + 1), ("duplicate_event", last + 2)]
+
+
+def test_a_log_that_never_ends_is_signed_all_the_same(signed: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert signed.checkpoint_key
+    follower = LogFollower(signed, load_signing_key(signed.checkpoint_key))
+    follower.recover()
+    later = datetime.now(UTC) + timedelta(hours=2)
+    monkeypatch.setattr(follower, "step", lambda: 1)
+    assert follower.checkpoint(later)
+    monkeypatch.setattr(IntegrityTables, "end", lambda *_: (10**9, 0))
+    assert follower.checkpoint(later + timedelta(hours=2), read_for_s=0.0)
+    follower.close()
