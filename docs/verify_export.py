@@ -42,6 +42,8 @@ def read_record(partition, line, wrong):
     stored, original = sha256(base64.b64decode(record["payload"])).digest(), bytes.fromhex(record["payload_sha256"])
     if (stored != original) != record.get("sealed", False):
         wrong.append(f"partition {partition} offset {record['offset']}: payload and payload_sha256 do not fit")
+    if record.get("cleaned"):  # erased after it was signed: whoever exported it has checked the receipt
+        stored = original
     place = struct.pack(">IQq", partition, record["offset"], record["appended_ms"])
     return record["offset"], sha256(place + original + stored).digest(), record["rate_id"]
 

@@ -11,6 +11,7 @@ from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
 from tokentrail.sinks.integrity.calls_check import COLUMNS as CALL_COLUMNS
 from tokentrail.sinks.integrity.checkpoint import SignedCheckpoint
+from tokentrail.sinks.integrity.covered_rows import ErasedRow
 from tokentrail.sinks.integrity.findings import ChainFollower, Finding, finding_table, load_follower, save_follower
 from tokentrail.sinks.integrity.log_rows import COLUMNS as LOG_COLUMNS
 from tokentrail.sinks.integrity.log_rows import LogRows, read_rows
@@ -175,6 +176,26 @@ class IntegrityTables:
         """Return the rows of `model_rates`."""
         rows = self._rows(f"SELECT {', '.join(RATE_COLUMNS)} FROM {self._database}.model_rates")  # noqa: S608  # as above
         return [dict(zip(RATE_COLUMNS, row, strict=True)) for row in rows]
+
+    def receipts(self) -> list[tuple[str, str]]:
+        """Return the finished erasures: id and signed receipt."""
+        rows = self._rows(
+            f"SELECT DISTINCT erasure_id, receipt FROM {self._database}.erasures WHERE receipt != '' ORDER BY 1"  # noqa: S608  # as above
+        )
+        return [(str(erasure_id), str(receipt)) for erasure_id, receipt in rows]
+
+    def erased_rows(self) -> list[ErasedRow]:
+        """Return the places of what was erased."""
+        table = self._arrow(
+            "SELECT erasure_id, topic, kafka_partition, kafka_offset, stored_sha256 "  # noqa: S608  # as above
+            f"FROM {self._database}.erased_rows"
+        )
+        names, topics = (
+            [value.decode() for value in table[column].cast(pa.binary()).to_pylist()]
+            for column in ("erasure_id", "topic")
+        )
+        numbers = (table[column].to_pylist() for column in ("kafka_partition", "kafka_offset", "stored_sha256"))
+        return [ErasedRow(*row) for row in zip(names, topics, *numbers, strict=True)]
 
     def checkpoints(self) -> list[SignedCheckpoint]:
         """Return all checkpoints, by number."""

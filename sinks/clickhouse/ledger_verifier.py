@@ -4,7 +4,7 @@ Hashes are taken and costs are reckoned in these processes; the engine is asked 
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime
 from multiprocessing import get_context
@@ -19,6 +19,7 @@ from tokentrail.sinks.clickhouse.integrity_tables import BATCH_ROWS, IntegrityTa
 from tokentrail.sinks.integrity.checkpoint import SignedCheckpoint
 from tokentrail.sinks.integrity.checkpoint_chain import FILE, TABLE, TOPIC, check_chain
 from tokentrail.sinks.integrity.checkpoint_file import CheckpointFile
+from tokentrail.sinks.integrity.covered_rows import cover_rows
 from tokentrail.sinks.integrity.found import Found, What
 from tokentrail.sinks.integrity.log_walk import WalkReport
 from tokentrail.sinks.integrity.signing_keys import PublicKey
@@ -73,12 +74,13 @@ def verify_ledger(
         if any(time.time() - appended_ms / 1000 < 60 for _, appended_ms in ends.values()):  # noqa: PLR2004  # a minute
             time.sleep(SETTLES_S)
         rates = check_rates(tables.rates())
-        reports = _walk_all(
-            settings, [(stretch, ends[stretch.partition][0]) for stretch in stretches], rates, processes
-        )
+        covered = cover_rows(tables.receipts(), tables.erased_rows(), witnesses.keys, settings.clickhouse_database)
+        walked = [(stretch, ends[stretch.partition][0]) for stretch in stretches]
+        reports = _walk_all(_Task(settings, walked, rates, covered.by_partition), processes)
         found = [
             *chain.found,
             *rates.found,
+            *covered.found,
             *_told_of_copies(copies),
             *check_ends(kafka, {at: end[0] for at, end in ends.items()}),
         ]
@@ -94,15 +96,14 @@ class _Task(NamedTuple):
     stretches: list[tuple[Stretch, int]]
     """With the last offset that is looked at."""
     rates: RateBook
+    erased: dict[int, dict[int, set[bytes]]]
 
 
-def _walk_all(
-    settings: Settings, stretches: Sequence[tuple[Stretch, int]], rates: RateBook, processes: int
-) -> list[WalkReport]:
+def _walk_all(whole: _Task, processes: int) -> list[WalkReport]:
     # The longest first and in turn: each process gets about as much.
-    ordered = sorted(stretches, key=lambda one: one[0].first_offset - one[1])
+    ordered = sorted(whole.stretches, key=lambda one: one[0].first_offset - one[1])
     count = max(1, min(processes, len(ordered)))
-    tasks = [_Task(settings, ordered[number::count], rates) for number in range(count)]
+    tasks = [whole._replace(stretches=ordered[number::count]) for number in range(count)]
     if count == 1:
         return _walk(tasks[0])
     with ProcessPoolExecutor(count, get_context("spawn"), collect_rarely) as pool:
@@ -112,7 +113,10 @@ def _walk_all(
 def _walk(task: _Task) -> list[WalkReport]:
     """Walk some partitions, side by side."""
     tables = IntegrityTables(task.settings)
-    walks = {stretch.partition: PartitionWalk(stretch, task.rates) for stretch, _ in task.stretches}
+    walks = {
+        stretch.partition: PartitionWalk(stretch, task.rates, task.erased.get(stretch.partition))
+        for stretch, _ in task.stretches
+    }
     rest = {stretch.partition: Window(stretch.first_offset, last) for stretch, last in task.stretches}
     try:
         while rest := {partition: window for partition, window in rest.items() if window.first <= window.last}:

@@ -1,8 +1,9 @@
 """Exports a stretch of the log for an auditor: whole checkpoints, in one signed file. Blocking."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from tokentrail.errors import LedgerError
 from tokentrail.schemas.topics import CALLS
@@ -10,8 +11,10 @@ from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.integrity_tables import IntegrityTables
 from tokentrail.sinks.integrity.checkpoint_chain import FILE, TABLE, CheckedCheckpoint, check_chain
 from tokentrail.sinks.integrity.checkpoint_file import CheckpointFile
+from tokentrail.sinks.integrity.covered_rows import cover_rows
 from tokentrail.sinks.integrity.export_file import Asked, ExportWriter, Manifest
 from tokentrail.sinks.integrity.log_rows import LogRows
+from tokentrail.sinks.integrity.log_walk import ErasedRows
 from tokentrail.sinks.integrity.signing_keys import SigningKey
 from tokentrail.sinks.integrity.verification import check_rates
 
@@ -22,7 +25,7 @@ def export_signed(
     """Write what the checkpoints made from `since` until the first one behind `until` signed.
 
     Raises:
-        LedgerError: no checkpoint lies there.
+        LedgerError: no checkpoint lies there, or a record was emptied without a receipt.
         EngineError: the engine cannot be reached or refuses.
         OSError: the file cannot be written.
     """
@@ -37,10 +40,12 @@ def export_signed(
                 "another time."
             )
         rates = check_rates(tables.rates()).contents
+        database = settings.clickhouse_database
+        erased = cover_rows(tables.receipts(), tables.erased_rows(), [key.public], database).by_partition
         used: set[int] = set()
         with ExportWriter(path) as writer:
             for partition, first, end in _stretches(checkpoints):
-                writer.write_records(partition, _read(tables, partition, first, end, used))
+                writer.write_records(partition, _read(tables, _Part(partition, first, end), used, erased))
             applied = {rate_id: rates[rate_id] for rate_id in used if rate_id in rates}
             return writer.finish(key, checkpoints, applied, Asked(since, until, datetime.now(UTC)))
     finally:
@@ -69,7 +74,20 @@ def _stretches(checkpoints: list[CheckedCheckpoint]) -> Iterator[tuple[int, int,
             yield partition, firsts[partition], end
 
 
-def _read(tables: IntegrityTables, partition: int, first: int, end: int, used: set[int]) -> Iterator[LogRows]:
-    for rows in tables.log_rows(partition, first, end - 1):
+class _Part(NamedTuple):
+    partition: int
+    first_offset: int
+    next_offset: int
+
+
+def _read(tables: IntegrityTables, part: _Part, used: set[int], erased: Mapping[int, ErasedRows]) -> Iterator[LogRows]:
+    may_stand = erased.get(part.partition, {})
+    for rows in tables.log_rows(part.partition, part.first_offset, part.next_offset - 1):
+        for offset, cleaned in zip(rows.offsets, rows.cleaned, strict=True):
+            if cleaned and cleaned not in may_stand.get(offset, ()):
+                raise LedgerError(
+                    f"event_log partition {part.partition} offset {offset} is marked as erased, and no receipt that "
+                    "this key signed says so: `tokentrail verify` shows what else is wrong."
+                )
         used.update(rows.rate_ids)
         yield rows

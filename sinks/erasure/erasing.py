@@ -4,7 +4,6 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +15,7 @@ from tokentrail.schemas.topics import ALERT_CONTROLS, ALERTS, CALLS
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
 from tokentrail.sinks.erasure.cleaning import Cleaning
-from tokentrail.sinks.erasure.receipt import Cleaned, Receipt, SignedReceipt, sign_receipt
+from tokentrail.sinks.erasure.receipt import Cleaned, Receipt, SignedReceipt, erased_rows_sha256, sign_receipt
 from tokentrail.sinks.erasure.subject import Subject
 from tokentrail.sinks.erasure.subject_keys import SubjectKeys
 from tokentrail.sinks.erasure.traces import QUIET, Traces
@@ -138,13 +137,14 @@ class Eraser:
 
     def _erased_rows_sha256(self, client: Client, erasure_ids: Sequence[str]) -> str:
         rows = client.query(
-            f"SELECT topic, kafka_partition, kafka_offset, hex(max(stored_sha256)) "  # noqa: S608  # names of ours
+            "SELECT topic, kafka_partition, kafka_offset, max(stored_sha256) AS stored "  # noqa: S608  # names of ours
             f"FROM `{self._settings.clickhouse_database}`.erased_rows WHERE erasure_id IN {{ids:Array(String)}} "
-            f"GROUP BY ALL ORDER BY ALL",
+            "GROUP BY topic, kafka_partition, kafka_offset",
             {"ids": list(erasure_ids)},
             QUIET,
+            column_formats={"stored": "bytes"},
         ).result_rows
-        return sha256("".join(f"{':'.join(map(str, row))}\n" for row in rows).encode()).hexdigest()
+        return erased_rows_sha256((topic, partition, offset, stored) for topic, partition, offset, stored in rows)
 
     @contextmanager
     def _connected(self) -> Iterator[Client]:

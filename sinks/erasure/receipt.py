@@ -2,7 +2,9 @@
 
 import base64
 import binascii
+from collections.abc import Iterable
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
 import msgspec
@@ -71,6 +73,19 @@ def is_signed_by(signed: SignedReceipt, key: PublicKey) -> bool:
     except binascii.Error:
         return False
     return key.verifies(signature, _message(signed.receipt))
+
+
+def erased_rows_sha256(rows: Iterable[tuple[str, int, int, bytes]]) -> str:
+    """Return the hash of rows of `erased_rows`: topic, partition, offset, and what stands there; in any order.
+
+    A place that is named several times counts once, with its greatest hash.
+    """
+    newest: dict[tuple[str, int, int], bytes] = {}
+    for topic, partition, offset, stored in rows:
+        place = topic, partition, offset
+        newest[place] = max(newest.get(place, b""), stored)
+    lines = (f"{':'.join(map(str, place))}:{newest[place].hex().upper()}\n" for place in sorted(newest))
+    return sha256("".join(lines).encode()).hexdigest()
 
 
 def _message(receipt: Receipt) -> bytes:

@@ -19,7 +19,7 @@ from tokentrail.errors import SourceError
 from tokentrail.sinks.integrity.checkpoint import decode_line, encode_line
 from tokentrail.sinks.integrity.checkpoint_chain import CheckedCheckpoint, check_chain
 from tokentrail.sinks.integrity.found import Found, What
-from tokentrail.sinks.integrity.log_rows import LogRows
+from tokentrail.sinks.integrity.log_rows import LogRows, split_cleaned
 from tokentrail.sinks.integrity.log_walk import LogWalk, SignedRange, WalkReport
 from tokentrail.sinks.integrity.signing_keys import PublicKey, SigningKey, read_public_key
 from tokentrail.sinks.integrity.verification import Verdict, conclude
@@ -66,6 +66,8 @@ class _Record(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     payload_sha256: str
     payload: str
     sealed: bool = False
+    cleaned: bool = False
+    """Erased after it was signed in clear; whoever exported it has checked the receipt."""
 
 
 class ExportWriter:
@@ -200,10 +202,12 @@ def _check_members(archive: zipfile.ZipFile, manifest: Manifest) -> Iterator[Fou
 
 
 def _records(rows: LogRows) -> Iterator[_Record]:
-    for offset, moment, rate_id, digest, payload, sealed in zip(
-        rows.offsets, rows.appended_ms, rows.rate_ids, rows.payload_sha256, rows.payloads, rows.sealed, strict=True
+    columns = rows.offsets, rows.appended_ms, rows.rate_ids, rows.payload_sha256, rows.payloads, rows.sealed
+    for (offset, moment, rate_id, digest, payload, sealed), cleaned in zip(
+        zip(*columns, strict=True), rows.cleaned, strict=True
     ):
-        yield _Record(offset, moment, rate_id, digest.hex(), base64.b64encode(payload).decode(), sealed)
+        encoded = base64.b64encode(payload).decode()
+        yield _Record(offset, moment, rate_id, digest.hex(), encoded, sealed, bool(cleaned))
 
 
 def _read_records(partition: int, member: IO[bytes]) -> Iterator[LogRows]:
@@ -219,15 +223,18 @@ def _read_records(partition: int, member: IO[bytes]) -> Iterator[LogRows]:
 
 def _rows(partition: int, batch: list[_Record]) -> LogRows:
     payloads = [base64.b64decode(record.payload) for record in batch]
+    claimed = [bytes.fromhex(record.payload_sha256) for record in batch]
+    stored, cleaned = split_cleaned(payloads, claimed, [record.cleaned for record in batch])
     return LogRows(
         partition=partition,
         offsets=[record.offset for record in batch],
         appended_ms=[record.appended_ms for record in batch],
         rate_ids=[record.rate_id for record in batch],
         payloads=payloads,
-        payload_sha256=[bytes.fromhex(record.payload_sha256) for record in batch],
-        stored_sha256=[sha256(payload).digest() for payload in payloads],
+        payload_sha256=claimed,
+        stored_sha256=stored,
         sealed=[record.sealed for record in batch],
+        cleaned=cleaned,
         table=None,
     )
 

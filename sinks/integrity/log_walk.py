@@ -1,7 +1,7 @@
 """Walks one partition of event_log against the checkpoints that signed it. Pure; rows come in batches."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +23,10 @@ _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _DERIVED: Final = (
     ("occurred_at", pa.timestamp("us", "UTC")), ("event_type", pa.string()), ("rejection", pa.string()),
 )  # fmt: skip
+
+
+ErasedRows = Mapping[int, Collection[bytes]]
+"""By offset: SHA-256 of what may stand in place of an erased payload, as signed receipts say."""
 
 
 class SignedRange(NamedTuple):
@@ -47,19 +51,24 @@ class WalkReport(msgspec.Struct, frozen=True):
 
 
 class LogWalk:
-    """One partition; `add` gives back the events, for whoever checks what was made of them."""
+    """One partition; `add` gives back the events, for whoever checks what was made of them.
+
+    Without `erased` receipts are not asked for: somebody else has done that.
+    """
 
     def __init__(
         self,
         partition: int,
         ranges: Sequence[SignedRange],
         contents: RateContents,
+        erased: ErasedRows | None = None,
         *,
         from_beginning: bool = True,
     ) -> None:
         self._partition = partition
         self._ranges = list(ranges)
         self._contents = contents
+        self._erased = erased
         self._from_beginning = from_beginning
         self._chains = ProducerChains(partition)
         self._found: list[Found] = []
@@ -69,6 +78,8 @@ class LogWalk:
         self._suspicions: list[Found] = []
         """Of the open range: true only where its signature does not hold."""
         self._holes: list[tuple[int, int]] = []
+        self._lost_links = False
+        """Whether a record of the open range that could not be read was emptied: its link is gone with it."""
         self._next = self._ranges[0].range.first_offset if self._ranges else None
         self._records = self._unsigned = 0
 
@@ -140,7 +151,10 @@ class LogWalk:
         if rows.stored_sha256 == rows.payload_sha256 and not any(rows.sealed):
             return
         for at, (stored, claimed) in enumerate(zip(rows.stored_sha256, rows.payload_sha256, strict=True)):
-            if stored != claimed and not rows.sealed[at]:
+            if rows.cleaned[at]:
+                if self._erased is not None and rows.cleaned[at] not in self._erased.get(rows.offsets[at], ()):
+                    self._say(What.EDITED, rows.offsets[at], "seal says that it was erased; no signed receipt does")
+            elif stored != claimed and not rows.sealed[at]:
                 self._say(What.EDITED, rows.offsets[at], "payload is not what payload_sha256 was taken of")
             elif stored == claimed and rows.sealed[at]:
                 self._say(What.EDITED, rows.offsets[at], "seal says that personal values were taken out; none were")
@@ -154,9 +168,12 @@ class LogWalk:
             stored = rows.table[name].cast(kind).combine_chunks()
             if expected.equals(stored):
                 continue
-            for offset, is_, should in zip(rows.offsets, stored.to_pylist(), expected.to_pylist(), strict=True):
-                if is_ != should:
-                    self._say(What.EDITED, offset, f"{name} is {is_!s:.80}, its payload says {should!s:.80}")
+            for at, (is_, should) in enumerate(zip(stored.to_pylist(), expected.to_pylist(), strict=True)):
+                # Why it could not be read is not to be seen any more.
+                emptied = name == "rejection" and is_ and _is_emptied(rows, at)
+                if is_ != should and not emptied:
+                    detail = f"{name} is {is_!s:.80}, its payload says {should!s:.80}"
+                    self._say(What.EDITED, rows.offsets[at], detail)
 
     def _take(self, rows: LogRows, links: Sequence[Link | None]) -> None:
         self._find_holes(rows.offsets)
@@ -165,6 +182,7 @@ class LogWalk:
             self._unsigned += len(rows)
         else:
             self._tally.add(rows, links)
+            self._lost_links |= any(rows.cleaned) and any(_is_emptied(rows, at) for at in range(len(rows)))
         add = self._chains.add
         for offset, link, digest in zip(rows.offsets, links, rows.payload_sha256, strict=True):
             if link is not None and (found := add(offset, link, digest.hex())) is not None:
@@ -191,7 +209,9 @@ class LogWalk:
         sound = has.root == signed.root and has.records == signed.records
         if not sound:
             self._tell_difference(number, signed, has, log_goes_on=log_goes_on)
-        elif has.heads_sha256 != signed.heads_sha256 or has.last_appended_ms != signed.last_appended_ms:
+        elif (
+            has.heads_sha256 != signed.heads_sha256 and not self._lost_links
+        ) or has.last_appended_ms != signed.last_appended_ms:
             detail = f"checkpoint {number} contradicts itself: its records fit, their heads or times do not"
             self._say(What.EDITED, signed.first_offset, detail, signed.next_offset - 1)
         if sound and has.rates_sha256 != signed.rates_sha256:
@@ -231,7 +251,7 @@ class LogWalk:
                 ]
             )
         self.tell([msgspec.structs.replace(one, note=one.note or sound) for one in self._suspicions])
-        self._suspicions, self._holes = [], []
+        self._suspicions, self._holes, self._lost_links = [], [], False
 
     def _say(self, what: What, offset: int, detail: str, last_offset: int | None = None) -> None:
         self.tell(
@@ -246,6 +266,10 @@ class LogWalk:
                 )
             ]
         )
+
+
+def _is_emptied(rows: LogRows, at: int) -> bool:
+    return bool(rows.cleaned[at]) and not rows.payloads[at]
 
 
 def _link_of(event: Any, payload: bytes) -> Link | None:
@@ -275,5 +299,6 @@ def _without(rows: LogRows, again: set[int]) -> LogRows:
         payload_sha256=[rows.payload_sha256[at] for at in kept],
         stored_sha256=[rows.stored_sha256[at] for at in kept],
         sealed=[rows.sealed[at] for at in kept],
+        cleaned=[rows.cleaned[at] for at in kept],
         table=None if rows.table is None else rows.table.take(pa.array(kept, pa.int64())),
     )

@@ -13,7 +13,7 @@ from tokentrail.sinks.integrity.calls_check import check_calls
 from tokentrail.sinks.integrity.checkpoint_chain import CheckedCheckpoint
 from tokentrail.sinks.integrity.found import Found, What
 from tokentrail.sinks.integrity.log_rows import read_rows
-from tokentrail.sinks.integrity.log_walk import LogWalk, SignedRange, WalkReport
+from tokentrail.sinks.integrity.log_walk import ErasedRows, LogWalk, SignedRange, WalkReport
 from tokentrail.sinks.integrity.producer_chains import check_beginnings
 from tokentrail.sinks.integrity.range_tally import rate_content
 
@@ -96,10 +96,12 @@ def plan_walk(
 class PartitionWalk:
     """Checks one partition's log against its ranges, and its calls against its log, batch by batch."""
 
-    def __init__(self, stretch: Stretch, rates: RateBook) -> None:
+    def __init__(self, stretch: Stretch, rates: RateBook, erased: ErasedRows | None = None) -> None:
         self._partition = stretch.partition
         self._rates = rates
-        self._walk = LogWalk(stretch.partition, stretch.ranges, rates.contents, from_beginning=stretch.from_beginning)
+        self._walk = LogWalk(
+            stretch.partition, stretch.ranges, rates.contents, erased or {}, from_beginning=stretch.from_beginning
+        )
 
     def add(self, batch: Batch) -> None:
         """Take in the next offsets."""

@@ -2,6 +2,7 @@
 
 import subprocess
 import time
+import zipfile
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,19 +13,25 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from ledger_log import block_of, completed, started
 
-from tokentrail.errors import EngineError
+from tokentrail.errors import EngineError, LedgerError
 from tokentrail.processors.event_range import EventRange
 from tokentrail.schemas.decoding import decode_event
 from tokentrail.schemas.events import CallCompleted, CallStarted
 from tokentrail.settings import Settings
+from tokentrail.sinks.clickhouse import ledger_verifier
 from tokentrail.sinks.clickhouse.connection import connect
 from tokentrail.sinks.clickhouse.event_log import ArchiveLog
 from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables
+from tokentrail.sinks.clickhouse.ledger_verifier import Witnesses, verify_ledger
+from tokentrail.sinks.clickhouse.log_follower import LogFollower
 from tokentrail.sinks.clickhouse.migrations import migrate
+from tokentrail.sinks.clickhouse.signed_export import export_signed
 from tokentrail.sinks.erasure.cleaning import Cleaning
 from tokentrail.sinks.erasure.erasing import Eraser
 from tokentrail.sinks.erasure.receipt import is_signed_by
 from tokentrail.sinks.erasure.subject import read_subject
+from tokentrail.sinks.integrity.checkpoint_file import CheckpointFile
+from tokentrail.sinks.integrity.export_file import verify_export
 from tokentrail.sinks.integrity.signing_keys import SigningKey, make_signing_key
 
 pytestmark = pytest.mark.engine
@@ -214,3 +221,43 @@ def _sums(settings: Settings) -> list[tuple[Any, ...]]:
         f"SELECT team, sum(calls), {sums} FROM calls_day GROUP BY team ORDER BY team",  # noqa: S608  # columns above
     ]
     return [row for query in queries for row in _rows(settings, query)]
+
+
+@pytest.mark.parametrize("ledger", ["unsealed"], indirect=True)
+def test_what_was_erased_after_it_was_signed_verifies_by_its_receipt_alone(
+    ledger: Settings, key: SigningKey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger_verifier, "SETTLES_S", 0.05)
+    settings = msgspec.structs.replace(ledger, subject_keys=None)
+    follower = LogFollower(settings, key)
+    follower.recover()
+    assert follower.checkpoint()
+    follower.close()
+    assert _verified(settings, key) == []
+    eraser = Eraser(ledger, key)
+    eraser.erase(SUBJECT)
+    eraser.close()
+    assert _verified(settings, key) == []
+    path = settings.data / "export.zip"
+    export_signed(settings, key, path, None, None)
+    assert verify_export(path, [key.public]).findings == []
+    assert MARK.encode() not in b"".join(zipfile.ZipFile(path).read(name) for name in zipfile.ZipFile(path).namelist())
+
+    emptied = "payload_sha256 != SHA256(payload) AND event_type = 'llm.call.completed' AND kafka_partition = 0"
+    _alter(settings, f"event_log UPDATE payload = replaceOne(payload, 'SUCCESS', 'TIMEOUT') WHERE {emptied}")
+    assert {what for what, where in _verified(settings, key) if where == "event_log"} == {"edited"}
+    with pytest.raises(LedgerError, match="no receipt"):
+        export_signed(settings, key, settings.data / "other.zip", None, None)
+    _alter(settings, "erasures DELETE WHERE 1")
+    assert len([what for what, where in _verified(settings, key) if where == "event_log"]) == 5
+
+
+def _alter(settings: Settings, change: str) -> None:
+    with connect(settings) as client:
+        client.database = settings.clickhouse_database
+        client.command(f"ALTER TABLE {change}", settings={"mutations_sync": 2})
+
+
+def _verified(settings: Settings, key: SigningKey) -> list[tuple[str, str]]:
+    witnesses = Witnesses(keys=[key.public], file=CheckpointFile(settings.checkpoints))
+    return [(one.what.value, one.where) for one in verify_ledger(settings, witnesses, processes=1).findings]
