@@ -34,9 +34,9 @@ _BLANK: Final = rb"[ \t\r\n]*"
 _COLON: Final = _BLANK + b":" + _BLANK
 _PAIR: Final = _BLANK + _TEXT + _COLON + _TEXT + _BLANK
 _TEXTS_BY_NAME: Final = rb"\{" + _PAIR + b"(?:," + _PAIR + rb")*\}"
-# A name in its quotes stands in no text: there a quote has a backslash before it.
+# A name in its quotes stands in no text: there a quote has a backslash before it, as in a name that ends like one.
 _PERSONAL: Final = re.compile(
-    b'"(?:(?:' + "|".join(PERSONAL_FIELDS).encode() + b')"' + _COLON + b"(" + _TEXT + b")"
+    rb'(?<!\\)"(?:(?:' + "|".join(PERSONAL_FIELDS).encode() + b')"' + _COLON + b"(" + _TEXT + b")"
     b'|attributes"' + _COLON + b"(" + _TEXTS_BY_NAME + b"))",
     re.DOTALL,
 )  # fmt: skip

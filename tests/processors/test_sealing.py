@@ -138,3 +138,9 @@ def test_a_record_that_is_no_call_is_nobodys() -> None:
     watermark = {"type": "llm.watermark", "schema_version": "1.0", "watermark": "2026-11-21T12:00:00Z"}
     assert subject_of(decode_event(msgspec.json.encode(watermark))) == ""
     assert subject_of(decode_event(b"{")) == ""
+
+
+def test_a_name_that_only_ends_like_a_personal_one_is_none() -> None:
+    payload = json.dumps({**HEAD, '"user_id': "", "user_id": MARK}).encode()
+    public = json.loads(cut_out(payload).public)
+    assert (public['"user_id'], public["user_id"]) == ("", None)
