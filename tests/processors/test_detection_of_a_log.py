@@ -81,6 +81,8 @@ def test_each_incident_is_found_and_nothing_else(undisturbed: list[bytes]) -> No
         ("token_spike", "api_key_id", "key-2"),
         # What the same three incidents do to what is around them:
         ("requests_per_minute", "user_id", "user-1"),
+        ("sustained_token_spike", "user_id", "user-1"),
+        ("sustained_token_spike", "api_key_id", "key-2"),
         ("provider_degraded", "request_model", "gpt-4.1"),
     }
 
