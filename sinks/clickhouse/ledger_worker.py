@@ -9,7 +9,7 @@ from tokentrail.errors import TokentrailError
 from tokentrail.garbage import collect_rarely
 from tokentrail.processors.price_sources import open_price_book
 from tokentrail.settings import Settings, load_settings
-from tokentrail.sinks.clickhouse.alert_writer import AlertWriter
+from tokentrail.sinks.clickhouse.alert_writer import alert_writer
 from tokentrail.sinks.clickhouse.follower_worker import follower_worker
 from tokentrail.sinks.clickhouse.ledger import LedgerWriter
 
@@ -29,17 +29,17 @@ def main() -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    """Run the writer of calls, whose end is the end of the process; that of alerts and the log's follower beside it."""
-    calls, alerts = LedgerWriter(settings, open_price_book(settings)), AlertWriter(settings)
-    follower = follower_worker(settings)
+    """Run the writer of calls, whose end is the end of the process; that of alerts and the log's follower beside it.
+
+    What fails in those two is in the log and tried again; calls are written all the same.
+    """
+    calls = LedgerWriter(settings, open_price_book(settings))
+    alerts, follower = alert_writer(settings), follower_worker(settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, calls.stop)
     collect_rarely()
     beside = [asyncio.create_task(alerts.run()), asyncio.create_task(follower.run())]
-    for task in beside:
-        # A mistake of ours in the lesser ones must be seen, not wait for the end.
-        task.add_done_callback(lambda _: calls.stop())
     try:
         await calls.run()
     finally:

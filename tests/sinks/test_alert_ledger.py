@@ -18,11 +18,12 @@ from tokentrail.errors import EngineError
 from tokentrail.processors.incidents import identify_incident
 from tokentrail.schemas.alert_controls import Acknowledgement
 from tokentrail.settings import Settings
-from tokentrail.sinks.clickhouse import alert_writer
+from tokentrail.sinks.clickhouse import sole_worker
 from tokentrail.sinks.clickhouse.alert_rows import alert_blocks
 from tokentrail.sinks.clickhouse.alert_tables import AlertTables
-from tokentrail.sinks.clickhouse.alert_writer import AlertWriter
+from tokentrail.sinks.clickhouse.alert_writer import alert_writer
 from tokentrail.sinks.clickhouse.migrations import migrate
+from tokentrail.sinks.clickhouse.sole_worker import SoleWorker
 
 pytestmark = [pytest.mark.broker, pytest.mark.engine]
 
@@ -33,12 +34,12 @@ ACKNOWLEDGED = Acknowledgement(
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alert_writer, "RETRY_S", 0.05)
+    monkeypatch.setattr(sole_worker, "MAX_PAUSE_S", 0.05)
 
 
 @asynccontextmanager
-async def writing(settings: Settings) -> AsyncIterator[AlertWriter]:
-    writer = AlertWriter(settings)
+async def writing(settings: Settings) -> AsyncIterator[SoleWorker]:
+    writer = alert_writer(settings)
     task = asyncio.create_task(writer.run())
     try:
         yield writer
@@ -133,7 +134,7 @@ async def test_writers_that_are_cut_off_at_any_moment_leave_each_change_once(set
 
     feeding = asyncio.create_task(feed())
     for _ in range(4):
-        task = asyncio.create_task(AlertWriter(settings).run())
+        task = asyncio.create_task(alert_writer(settings).run())
         await asyncio.wait([task], timeout=chance.uniform(0.2, 1.5))
         task.cancel()
         await asyncio.wait([task])
@@ -172,12 +173,12 @@ async def test_of_two_writers_one_works_and_the_other_goes_on_after_it(settings:
     async with writing(settings) as first, writing(settings) as second:
         await tell(settings, make_alert("a1"))
         await count(settings, "alerts", 1)
-        busy, idle = (first, second) if first._working else (second, first)
-        assert idle._working is None
+        busy, idle = (first, second) if first.working else (second, first)
+        assert not idle.working
         busy.stop()
         await tell(settings, make_alert("a2", entity="li"))
         await count(settings, "alerts", 2)
-        assert idle._working is not None
+        assert idle.working
     assert rows(settings, "SELECT count(), uniqExact(alert_id) FROM alerts") == [(2, 2)]
 
 
