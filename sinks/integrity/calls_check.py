@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tokentrail.processors.nano_rates import NanoCost, NanoRates, cost_of_usage
 from tokentrail.processors.sealing import PERSONAL_FIELDS
 from tokentrail.schemas.decoding import decode_event
 from tokentrail.schemas.events import CallCompleted, Usage
 from tokentrail.sinks.clickhouse.ledger_block import CLOCK_AHEAD_MS, CLOCK_BEHIND_MS, storable
-from tokentrail.sinks.integrity.call_costs import NO_RATES, ReadyRates, cost_of_call
 from tokentrail.sinks.integrity.found import Found, What
 from tokentrail.sinks.integrity.log_rows import LogRows
 
@@ -48,7 +48,7 @@ COLUMNS: Final = (
 """What is compared. A column of `calls` that is not here is not checked."""
 
 
-def check_calls(rows: LogRows, events: Sequence[Any], calls: pa.Table, rates: Mapping[int, ReadyRates]) -> list[Found]:
+def check_calls(rows: LogRows, events: Sequence[Any], calls: pa.Table, rates: Mapping[int, NanoRates]) -> list[Found]:
     """Compare; `calls` has `COLUMNS` and is sorted by offset, `events` are those of the rows, None where left out.
 
     Of a sealed record the personal columns are left out: what they were made of is not in the payload any more.
@@ -103,13 +103,13 @@ class _Expected:
     """What the columns must hold."""
 
     def __init__(
-        self, rows: LogRows, calls: list[CallCompleted], places: list[int], rates: Mapping[int, ReadyRates]
+        self, rows: LogRows, calls: list[CallCompleted], places: list[int], rates: Mapping[int, NanoRates]
     ) -> None:
         self._rows = rows
         self._calls = calls
         self._places = places
         self._rate_ids = [rows.rate_ids[at] for at in places]
-        self._rates = [rates.get(rate_id, NO_RATES) for rate_id in self._rate_ids]
+        self._rates = list(map(rates.get, self._rate_ids))
 
     def columns(self) -> Iterator[tuple[str, pa.Array]]:
         calls = self._calls
@@ -141,21 +141,22 @@ class _Expected:
         yield "time", pa.array(np.where(suspect, appended_us, occurred_us)).cast(_MICROS)
 
     def _money(self) -> Iterator[tuple[str, pa.Array]]:
-        costs = [cost_of_call(call.usage, rates) for call, rates in zip(self._calls, self._rates, strict=True)]
+        costs = [_costs(call.usage, rates) for call, rates in zip(self._calls, self._rates, strict=True)]
         for at, name in enumerate(("input_cost", "output_cost", "cost_usd")):
             yield name, _nano_money([cost[at] for cost in costs])
         for name in ("currency", "price_source", "price_version"):
-            yield name, _column(name, self._rates, pa.string())
+            yield name, pa.array([getattr(rates, name) if rates else "" for rates in self._rates], pa.string())
         yield "rate_id", pa.array(self._rate_ids, pa.uint64())
 
     def describe(self, at: int, names: list[str], payload: bytes, calls: pa.Table) -> Iterator[Found]:
         """Say which columns of a row are wrong, unless they are what the engine makes of a key that stands twice."""
-        place = self._places[at]
+        place, rates = self._places[at], self._rates[at]
+        book = {self._rate_ids[at]: rates} if rates else {}
         row = calls.slice(at, 1)
         first = _first_values(payload)
-        other = _Expected(self._rows, [first], [place], {self._rate_ids[at]: self._rates[at]}) if first else None
+        other = _Expected(self._rows, [first], [place], book) if first else None
         lenient = dict(other.columns()) if other else {}
-        mine = dict(_Expected(self._rows, [self._calls[at]], [place], {self._rate_ids[at]: self._rates[at]}).columns())
+        mine = dict(_Expected(self._rows, [self._calls[at]], [place], book).columns())
         for name in names:
             stored = row[name].cast(mine[name].type, safe=False).combine_chunks()
             if name in lenient and _same(lenient[name], stored):
@@ -165,6 +166,11 @@ class _Expected:
                 continue
             detail = f"{name} is {_shown(is_)}, its payload and rates give {_shown(should)}"
             yield _found(What.EDITED, self._rows.partition, self._rows.offsets[place], detail)
+
+
+def _costs(usage: Usage | None, rates: NanoRates | None) -> NanoCost | tuple[None, None, None]:
+    priced = cost_of_usage(usage, rates) if usage and rates else None
+    return priced or (None, None, None)
 
 
 def _column(name: str, rows: Sequence[Any], kind: pa.DataType) -> pa.Array:

@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import pyarrow as pa
 
+from tokentrail.processors.nano_rates import NanoRates, scale_rates
 from tokentrail.sinks.clickhouse.rate_rows import rates_of_row
-from tokentrail.sinks.integrity.call_costs import ReadyRates, ready_rates
 from tokentrail.sinks.integrity.calls_check import check_calls
 from tokentrail.sinks.integrity.checkpoint_chain import CheckedCheckpoint
 from tokentrail.sinks.integrity.found import Found, What
@@ -37,7 +37,7 @@ class RateBook(NamedTuple):
     """The rows of `model_rates`."""
 
     contents: dict[int, bytes]
-    ready: dict[int, ReadyRates]
+    ready: dict[int, NanoRates]
     found: list[Found]
 
 
@@ -58,15 +58,15 @@ def check_rates(rows: Iterable[Mapping[str, Any]]) -> RateBook:
         book.found.append(Found(what=What.EDITED, where="model_rates", detail=f"rate_id {rate_id} {detail}"))
 
     for row in rows:
-        rate_id = row["rate_id"]
+        rate_id, rates = row["rate_id"], rates_of_row(row)
         signed = {name: row[name] for name in RATE_COLUMNS}
         content = rate_content(signed)
         if book.contents.get(rate_id, content) != content:
             tell(rate_id, "stands there with different content")
-        elif msgspec.structs.replace(rates_of_row(row)).rate_id != rate_id:
+        elif msgspec.structs.replace(rates).rate_id != rate_id:
             tell(rate_id, "does not name the content of its row")
         book.contents[rate_id] = content
-        book.ready[rate_id] = ready_rates(signed)
+        book.ready[rate_id] = scale_rates(rates)
     return book
 
 

@@ -1,4 +1,4 @@
-"""The cost of a call, three times: by the engine's view, by `cost_of`, by genai-prices."""
+"""The cost of a call, four times: by the engine's view, by `cost_of`, in whole nano-USD, by genai-prices."""
 
 import random
 from datetime import UTC, date, datetime
@@ -13,6 +13,7 @@ from ledger_log import block_of, completed, rows
 from public_cost import public_cost
 from varied_usage import draw_usage
 
+from tokentrail.processors.nano_rates import cost_of_usage, scale_rates
 from tokentrail.processors.pricing import DayTariffs, LongContext, PriceBook, Rates, Tariff
 from tokentrail.processors.pricing_public import PublicPrices
 from tokentrail.schemas.events import CallCompleted, Usage
@@ -100,8 +101,12 @@ def test_the_engine_and_python_and_genai_prices_agree_on_what_a_call_costs(setti
     compared = 0
     for payload, costs in zip(payloads, found, strict=True):
         call = msgspec.json.decode(payload, type=CallCompleted)
-        ours = cost_of(call.usage, prices.rates_for(call, at))
+        rates = prices.rates_for(call, at)
+        ours = cost_of(call.usage, rates)
         assert costs == tuple(ours), call
+        if call.usage and rates:
+            nano = cost_of_usage(call.usage, scale_rates(rates)) or (None, None, None)
+            assert costs == tuple(None if part is None else Decimal(part).scaleb(-9) for part in nano), call
         if ours.total is not None and call.provider != "odd" and call.usage and comparable(call.usage):
             theirs = public_cost(call.provider or "", call.request_model or "", call.usage, at)
             # Each side is rounded to 1e-9.
