@@ -27,11 +27,10 @@ def pack_frames(
     for piece in closed.slices:
         routed[end_route(begun[piece.view], piece.entity, destinations)].append(piece)
     named, source = tuple(views), closed.source_partition
-    opened = closed.slices[0].second if closed.slices else -1
     return [
         (
             destination,
-            SliceFrame(FRAME_VERSION, source, sources, through, named, *_take_rows(part, closed.rows), opened),
+            SliceFrame(FRAME_VERSION, source, sources, through, named, *_take_rows(part, closed.rows), closed.opened),
         )
         for destination, slices in enumerate(routed)
         for through, part in _cut(slices, closed.closed_through)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tokentrail.processors.call_cost import CostMeter
 from tokentrail.processors.call_facts import NOTHING, add_rows, tally_call, tally_skew
 from tokentrail.processors.extras import EXTRAS
+from tokentrail.processors.sieve.admission import Survivors, admit_survivors
 from tokentrail.processors.tally_plan import TallyPlan
 from tokentrail.processors.views import compile_key
 from tokentrail.schemas.events import CallCompleted, CallStarted
@@ -27,11 +28,18 @@ _Members = dict[str, int | list[int]]
 
 
 class Tallying:
-    """A tally plan made ready."""
+    """A tally plan made ready; with `survivors` only entities for which a rule may fire get slices."""
 
-    def __init__(self, plan: TallyPlan, cost: CostMeter | None) -> None:
+    def __init__(self, plan: TallyPlan, cost: CostMeter | None, survivors: Survivors | None = None) -> None:
         self.views = plan.views
-        self.keys = [compile_key(view) for view in plan.views]
+        self.all_keys = [compile_key(view) for view in plan.views]
+        self.keys = self.all_keys
+        self.idle = [False] * len(plan.views)
+        """Views none of whose entities get slices."""
+        if survivors is not None:
+            left = [survivors[view.name] for view in plan.views]
+            self.keys = [admit_survivors(key, view) for key, view in zip(self.all_keys, left, strict=True)]
+            self.idle = [not view.every and not view.some for view in left]
         self.filtered = [bool(view.where or view.where_not) for view in plan.views]
         self.skewed = plan.skewed
         self.extras = plan.extras
@@ -53,6 +61,16 @@ class OpenSecond:
         self.links: dict[str, LinkTally] = {}
         """Producer → its chain, as far as it arrived in it."""
 
+    @property
+    def is_looked_at(self) -> bool:
+        """Whether anything in it is of a view, survivors or not."""
+        tallying = self._tallying
+        return bool(self.links) or any(
+            key_of(event)
+            for key_of, skewed in zip(tallying.all_keys, tallying.skewed, strict=True)
+            for event in (*self.calls, *(self.skewed if skewed else ()))
+        )
+
     def freeze(self, second: int, now: Tallying, rows: list[Row], slices: list[Slice]) -> None:
         """Append what the second has become: the rows of its calls, then those of entities with several calls.
 
@@ -66,7 +84,7 @@ class OpenSecond:
         numbers = {view: number for number, view in enumerate(now.views)}
         for index, view in enumerate(self._tallying.views):
             number = numbers.get(view)
-            if number is None:
+            if number is None or self._tallying.idle[index]:
                 continue
             extras = now.extras[number]
             shared = None if now.filtered[number] or LINKS in extras else [values.column(name) for name in extras]

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from tokentrail.processors.call_cost import CostMeter
 from tokentrail.processors.replay_parts import CountedEntities, add_counts, join_spans
+from tokentrail.processors.sieve.admission import Survivors
 from tokentrail.processors.slicing import ClosedSlices, EventBatch, PartitionSlicer, RecordBatch, SlicerCounts
 from tokentrail.processors.tally_plan import plan_tallies
 from tokentrail.processors.watching import PartitionWatch
@@ -20,13 +21,18 @@ class Replay:
     """One replay. `partitions` are the source partitions that the log holds; detection waits for all of them."""
 
     def __init__(
-        self, rules: Sequence[Rule], partitions: Sequence[int], allowed_lateness_ms: int, cost: CostMeter | None = None
+        self,
+        rules: Sequence[Rule],
+        partitions: Sequence[int],
+        allowed_lateness_ms: int,
+        cost: CostMeter | None = None,
+        survivors: Survivors | None = None,
     ) -> None:
         plan = plan_tallies(rules)
         self._views = plan.frame_views
-        self._slicers = {p: PartitionSlicer(p, plan, allowed_lateness_ms, cost) for p in partitions}
+        self._slicers = {p: PartitionSlicer(p, plan, allowed_lateness_ms, cost, survivors) for p in partitions}
         self._entities = CountedEntities()
-        self._watch = PartitionWatch(rules, self._entities)
+        self._watch = PartitionWatch(rules, self._entities, survivors=survivors)
         self._first_second = self._newest_second = -1
 
     def run(
@@ -67,10 +73,9 @@ class Replay:
         return self._entities.counts
 
     def _observe(self, closed: ClosedSlices) -> Iterator[Alert]:
-        if closed.slices and not 0 <= self._first_second <= closed.slices[0].second:
-            self._first_second = closed.slices[0].second
-        self._watch.apply(
-            closed.source_partition, len(self._slicers), closed.closed_through, self._views, closed.rows, closed.slices
-        )
+        if closed.opened >= 0 and not 0 <= self._first_second <= closed.opened:
+            self._first_second = closed.opened
+        source, through = closed.source_partition, closed.closed_through
+        self._watch.apply(source, len(self._slicers), through, self._views, closed.rows, closed.slices, closed.opened)
         yield from self._watch.advance()
         self._watch.dirty.clear()

@@ -14,6 +14,7 @@ import msgspec
 from tokentrail.processors.call_cost import CostMeter
 from tokentrail.processors.entities import Remembered
 from tokentrail.processors.frames import pack_frames
+from tokentrail.processors.sieve.admission import Survivors
 from tokentrail.processors.slicing import ClosedSlices, PartitionSlicer, RecordBatch, SlicerCounts
 from tokentrail.processors.tally_plan import plan_tallies
 from tokentrail.processors.watching import EntityKey, PartitionWatch, WatchMark
@@ -43,10 +44,11 @@ class ReplaySlicing:
         sources: int,
         watchers: int,
         cost: CostMeter | None = None,
+        survivors: Survivors | None = None,
     ) -> None:
         plan = plan_tallies(rules)
         self._views = plan.frame_views
-        self._slicers = {p: PartitionSlicer(p, plan, allowed_lateness_ms, cost) for p in partitions}
+        self._slicers = {p: PartitionSlicer(p, plan, allowed_lateness_ms, cost, survivors) for p in partitions}
         self._opened = dict.fromkeys(self._slicers, -1)
         self._sources, self._watchers = sources, watchers
         self._newest_second = -1
@@ -76,8 +78,8 @@ class ReplaySlicing:
         if closed is None:
             return []
         partition = closed.source_partition
-        if self._opened[partition] < 0 and closed.slices:
-            self._opened[partition] = closed.slices[0].second
+        if self._opened[partition] < 0:
+            self._opened[partition] = closed.opened
         opened = self._opened[partition]
         return [
             RoutedFrame(watcher, opened, frame)
@@ -88,9 +90,10 @@ class ReplaySlicing:
 class ReplayWatching:
     """Watches the entities that are routed to one watcher."""
 
-    def __init__(self, rules: Sequence[Rule], sources: int) -> None:
+    def __init__(self, rules: Sequence[Rule], sources: int, survivors: Survivors | None = None) -> None:
         self._rules = rules
         self._sources = sources
+        self._survivors = survivors
         self._waiting: list[SliceFrame] = []
         self._closed: dict[int, int] = {}
         self._opened: dict[int, int] = {}
@@ -129,7 +132,8 @@ class ReplayWatching:
         begun = min(self._opened.values())
         if begun > min(self._closed.values()):
             return
-        self._watch = PartitionWatch(self._rules, self.entities, WatchMark(clock=begun - 1, begun=begun))
+        mark = WatchMark(clock=begun - 1, begun=begun)
+        self._watch = PartitionWatch(self._rules, self.entities, mark, self._survivors)
         for waiting in self._waiting:
             _apply(self._watch, waiting)
         self._waiting.clear()

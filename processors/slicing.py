@@ -7,7 +7,7 @@ far off its arrival at the broker has a suspect clock: it never moves the waterm
 its arrival, as is everything that is not about when calls happened: who has lost records, and whose clock is off.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Final
 
@@ -16,6 +16,7 @@ import msgspec
 from tokentrail.processors.call_cost import CostMeter
 from tokentrail.processors.open_seconds import OpenSecond, Tallying
 from tokentrail.processors.producer_links import LinkTally
+from tokentrail.processors.sieve.admission import Survivors
 from tokentrail.processors.tally_plan import TallyPlan
 from tokentrail.schemas.decoding import Rejected, decode_event
 from tokentrail.schemas.events import CallCompleted, Event, ProducerStats, Watermark
@@ -80,13 +81,20 @@ class ClosedSlices(msgspec.Struct, frozen=True):
     closed_through: int
     rows: list[Row]
     slices: list[Slice]
+    opened: int = -1
+    """The first of these seconds in which there was anything, whether it got a slice or not; -1: none."""
 
 
 class PartitionSlicer:
     """Slices one source partition. Feed it every record in offset order; not thread-safe."""
 
     def __init__(
-        self, partition: int, plan: TallyPlan, allowed_lateness_ms: int, cost: CostMeter | None = None
+        self,
+        partition: int,
+        plan: TallyPlan,
+        allowed_lateness_ms: int,
+        cost: CostMeter | None = None,
+        survivors: Survivors | None = None,
     ) -> None:
         self.partition = partition
         self.counts = SlicerCounts()
@@ -95,13 +103,14 @@ class PartitionSlicer:
         self._lateness_s = allowed_lateness_ms / 1000
         self._watermark_s = float("-inf")
         self._cost = cost
+        self._survivors = survivors
         self._open: dict[int, OpenSecond] = {}
         self.follow(plan)
 
     def follow(self, plan: TallyPlan) -> None:
         """Tally by another plan from the next second that opens on; what is open keeps the views that stay."""
         self.plan = plan
-        self._tallying = Tallying(plan, self._cost)
+        self._tallying = Tallying(plan, self._cost, self._survivors)
 
     def add(self, batch: RecordBatch) -> BatchOutcome:
         """Tally a batch of records. CPU only; never raises on bad data."""
@@ -129,9 +138,19 @@ class PartitionSlicer:
         self.closed_through = through
         rows: list[Row] = []
         slices: list[Slice] = []
+        opened = -1
         for second in sorted(second for second in self._open if second <= through):
-            self._open.pop(second).freeze(second, self._tallying, rows, slices)
-        return ClosedSlices(self.partition, through, rows, slices)
+            ended = self._open.pop(second)
+            ended.freeze(second, self._tallying, rows, slices)
+            if opened < 0 and (slices or ended.is_looked_at):
+                opened = second
+        return ClosedSlices(self.partition, through, rows, slices, opened)
+
+    def release(self, *, everything: bool = False) -> Iterator[CallCompleted]:
+        """Hand out the calls of seconds that the watermark has passed, in place of their slices; or of all seconds."""
+        for second in sorted(self._open):
+            if everything or second + 1 <= self._watermark_s:
+                yield from self._open.pop(second).calls
 
     def _take(
         self,

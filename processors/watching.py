@@ -16,6 +16,7 @@ from tokentrail.processors.entities import Entity, Glimpse, Remembered, Second
 from tokentrail.processors.extras import EXTRAS
 from tokentrail.processors.observing import EVIDENCE, Observer, end_orphans
 from tokentrail.processors.rule_plans import FORGET_S, plan_views
+from tokentrail.processors.sieve.admission import Survivors, code_of
 from tokentrail.schemas.alerts import Alert
 from tokentrail.schemas.rules import Rule
 from tokentrail.schemas.slices import FrameView, Row, Slice
@@ -47,13 +48,18 @@ class PartitionWatch:
     """Watches the entities of one destination partition. Not thread-safe.
 
     `entities` may load lazily, as long as what was put in comes out again. Slices may be applied twice; a second that a
-    source has closed before is ignored.
+    source has closed before is ignored. With `survivors` entities are judged by the rules that may fire for them alone.
     """
 
     def __init__(
-        self, rules: Sequence[Rule], entities: MutableMapping[EntityKey, Remembered], mark: WatchMark | None = None
+        self,
+        rules: Sequence[Rule],
+        entities: MutableMapping[EntityKey, Remembered],
+        mark: WatchMark | None = None,
+        survivors: Survivors | None = None,
     ) -> None:
         self._entities = entities
+        self._survivors = survivors
         self._clock = mark.clock if mark else None
         self._begun = mark.begun if mark else -1
         self._opened: int | None = None
@@ -72,6 +78,7 @@ class PartitionWatch:
         """Judge by other rules from the next tick on; what entities remember stays, alerts of rules that go end."""
         plans = plan_views(rules)
         self._observers = {name: Observer(plan) for name, plan in plans.items()}
+        self._narrow: dict[tuple[str, tuple[str, ...]], Observer] = {}
         for key in sorted(self._active) if self._clock is not None else ():
             self._set_timer(key, (self._clock or 0) + 1)
 
@@ -161,8 +168,19 @@ class PartitionWatch:
             told.sort(key=_by_entity)
         return told
 
-    def _observe(self, key: EntityKey, second: int, seen: Second | None, told: list[Alert]) -> None:
+    def _observer_of(self, key: EntityKey) -> Observer | None:
         observer = self._observers.get(key[0])
+        if observer is None or self._survivors is None:
+            return observer
+        view, entity = key
+        rules = self._survivors[view].rules_of(code_of(entity))
+        narrow = self._narrow.get((view, rules))
+        if narrow is None:
+            narrow = self._narrow[view, rules] = Observer(observer.plan.narrow(rules))
+        return narrow
+
+    def _observe(self, key: EntityKey, second: int, seen: Second | None, told: list[Alert]) -> None:
+        observer = self._observers.get(key[0]) if self._survivors is None else self._observer_of(key)
         entity = self._entities.get(key)
         if observer is None:
             self._leave(key, second, entity, told)
@@ -197,7 +215,8 @@ class PartitionWatch:
 
     def _recall(self, key: EntityKey, second: int, glimpse: Glimpse, told: list[Alert]) -> Entity | None:
         """Make an entity of what was a glimpse of it; None if that is too long ago."""
-        observer = self._observers[key[0]]
+        observer = self._observer_of(key)
+        assert observer is not None  # noqa: S101 - the caller has found it
         if glimpse.second < second - observer.plan.retention_s:
             return None
         entity = self._entities[key] = Entity()

@@ -11,7 +11,7 @@ SECOND = 1_772_409_600
 
 
 def _closed(slices: list[Slice]) -> ClosedSlices:
-    return ClosedSlices(0, SECOND + 3, [row(calls=1)], slices)
+    return ClosedSlices(0, SECOND + 3, [row(calls=1)], slices, SECOND if slices else -1)
 
 
 def test_the_first_of_several_frames_is_needed_until_its_own_seconds_are_saved() -> None:

@@ -12,6 +12,8 @@ from tokentrail.processors.file_log import FileLog
 from tokentrail.processors.replay import Replay
 from tokentrail.processors.replay_processes import ProcessReplay
 from tokentrail.processors.rules import load_rules
+from tokentrail.processors.sieve.sifting import cut_batch
+from tokentrail.processors.slicing import RecordBatch
 from tokentrail.schemas.alerts import encode_alert
 from tokentrail.schemas.rules import Rule
 from tokentrail.settings import Settings
@@ -35,6 +37,27 @@ def test_several_processes_tell_the_same_in_the_same_order(tmp_path: Path, files
     assert together.counts() == alone.counts()
     assert together.entities == alone.entities
     assert together.fraction == 1.0
+
+
+@pytest.mark.parametrize("shard_rows", [3_000_000, 400])
+def test_a_sifted_replay_tells_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shard_rows: int) -> None:
+    monkeypatch.setattr("tokentrail.processors.sieve.sifting.SHARD_ROWS", shard_rows)
+    paths = write_files(tmp_path, generate_calls(seconds=1800, per_second=2.0), 3)
+    expected, alone = _alone(paths)
+    sifted = ProcessReplay(RULES, FileLog(paths), Settings(), 2, sift=True)
+    fractions: list[float] = []
+    assert [encode_alert(alert) for alert in sifted.run(to_end=True, note=fractions.append)] == expected
+    assert (sifted.counts(), sifted.span_s) == (alone.counts(), alone.span_s)
+    assert {view: count for view, count in sifted.entities.items() if count} == alone.entities
+    assert fractions == sorted(fractions)
+    assert fractions[-1] == 1.0
+
+
+def test_what_is_appended_after_the_sifting_is_left_out() -> None:
+    batch = RecordBatch(0, [3, 5, 9], [1, 2, 3], [b"a", b"b", b"c"])
+    assert cut_batch(batch, 9) is batch
+    assert cut_batch(batch, 8) == RecordBatch(0, [3, 5], [1, 2], [b"a", b"b"])
+    assert cut_batch(batch, 2) is None
 
 
 def test_a_process_that_is_killed_ends_the_replay_with_a_sentence(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from tokentrail.cli.output import JsonFlag, err, out, print_json_line
 
 if TYPE_CHECKING:
     from tokentrail.cli.log_sources import Stretch
+    from tokentrail.cli.replaying import Effort
     from tokentrail.settings import Settings
 
 
@@ -42,6 +43,15 @@ _Yes = Annotated[bool, typer.Option("--yes", help="With --to-topic: to the topic
 _Processes = Annotated[
     int, typer.Option(min=0, max=64, help="How many processes; 0: one for each core, where that is worth it.")
 ]
+_Sift = Annotated[
+    bool | None,
+    typer.Option(
+        "--sift/--no-sift",
+        help="Read the log twice, first to find out for whom a rule can fire at all: a long log is done sooner so. "
+        "Default: from 200,000 records on.",
+        show_default=False,
+    ),
+]
 
 
 def replay(  # noqa: PLR0913, PLR0917 - the options of a command
@@ -56,12 +66,14 @@ def replay(  # noqa: PLR0913, PLR0917 - the options of a command
     speed: _Speed = 0,
     yes: _Yes = False,
     processes: _Processes = 0,
+    sift: _Sift = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Run rules over a stretch of the log with the code of live detection, and print the alerts; nothing is written."""
+    from tokentrail.cli.replaying import Effort
     from tokentrail.settings import current_settings
 
-    settings = current_settings()
+    settings, effort = current_settings(), Effort(processes, sift)
     asked = Asked(since, until, warm_up, topic, file or [])
     if to_topic is not None:
         from tokentrail.cli.republish import republish
@@ -70,12 +82,12 @@ def replay(  # noqa: PLR0913, PLR0917 - the options of a command
     elif against is not None:
         from tokentrail.cli.replay_difference import tell_difference
 
-        tell_difference(settings, open_stretch(settings, asked), rules, against, processes, as_json=as_json)
+        tell_difference(settings, open_stretch(settings, asked), rules, against, effort, as_json=as_json)
     else:
-        _tell(settings, open_stretch(settings, asked), rules, processes, as_json=as_json)
+        _tell(settings, open_stretch(settings, asked), rules, effort, as_json=as_json)
 
 
-def _tell(settings: "Settings", stretch: "Stretch", rules: Path | None, processes: int, *, as_json: bool) -> None:
+def _tell(settings: "Settings", stretch: "Stretch", rules: Path | None, effort: "Effort", *, as_json: bool) -> None:
     from tokentrail.cli.replaying import Told, replay_stretch
     from tokentrail.processors.budget_rules import load_active_rules
     from tokentrail.processors.rules import load_rules
@@ -83,7 +95,7 @@ def _tell(settings: "Settings", stretch: "Stretch", rules: Path | None, processe
     active = load_rules(rules) if rules else load_active_rules(settings.rules, settings.budgets)
     started = time.perf_counter()
     told, changes, day = Told(), 0, ""
-    for alert in replay_stretch(settings, active, stretch, processes, told):
+    for alert in replay_stretch(settings, active, stretch, effort, told):
         changes += 1
         if as_json:
             print_json_line(alert)

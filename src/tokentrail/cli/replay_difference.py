@@ -29,6 +29,7 @@ from tokentrail.processors.alert_difference import (
 
 if TYPE_CHECKING:
     from tokentrail.cli.log_sources import Stretch
+    from tokentrail.cli.replaying import Effort
     from tokentrail.schemas.rules import Rule
     from tokentrail.settings import Settings
 
@@ -44,7 +45,7 @@ class _Side(msgspec.Struct, frozen=True):
 
 
 def tell_difference(  # noqa: PLR0913 - the options of a command
-    settings: "Settings", stretch: "Stretch", rules: Path | None, against: str, processes: int, *, as_json: bool
+    settings: "Settings", stretch: "Stretch", rules: Path | None, against: str, effort: "Effort", *, as_json: bool
 ) -> None:
     """Replay a stretch under `rules`, compare with the live alerts or with another replay, and print the difference.
 
@@ -60,13 +61,13 @@ def tell_difference(  # noqa: PLR0913 - the options of a command
     told = Told()
     # The warm-up's alerts too: one that is still open at the beginning is matched, and not new.
     everything = msgspec.structs.replace(stretch, begin=None)
-    after = collect_episodes(replay_stretch(settings, new_rules, everything, processes, told))
+    after = collect_episodes(replay_stretch(settings, new_rules, everything, effort, told))
     begin, end = _bounds(stretch, told)
     if against == LIVE:
         before, entities = _live_episodes(settings, begin), told.entities
     else:
         told_before = Told()
-        before = collect_episodes(replay_stretch(settings, old_rules, everything, processes, told_before))
+        before = collect_episodes(replay_stretch(settings, old_rules, everything, effort, told_before))
         entities = told_before.entities
     old = _Side(before, _watched(old_rules, entities))
     new = _Side(after, _watched(new_rules, told.entities))

@@ -19,8 +19,19 @@ if TYPE_CHECKING:
 
 WORTH_A_PROCESS: Final = 400_000
 """Records from which on several processes are faster than one: each takes a second to start."""
+WORTH_SIFTING: Final = 200_000
+"""Records from which on reading the log twice is faster: first to find out for whom a rule can fire at all."""
 
 Note = Callable[[float], None]
+
+
+class Effort(msgspec.Struct, frozen=True):
+    """How a replay is run; its alerts are the same whichever way."""
+
+    processes: int = 0
+    """0: one for each core, where that is worth it."""
+    sift: bool | None = None
+    """Whether the log is read twice, first to find out for whom a rule can fire; None: where that is worth it."""
 
 
 class Told(msgspec.Struct):
@@ -34,18 +45,23 @@ class Told(msgspec.Struct):
 
 
 def replay_stretch(
-    settings: "Settings", rules: "list[Rule]", stretch: "Stretch", processes: int, told: Told
+    settings: "Settings", rules: "list[Rule]", stretch: "Stretch", effort: Effort, told: Told
 ) -> "Iterator[Alert]":
-    """Yield the state changes from `stretch.begin` on, in order; fills `told` at the end. `processes` 0: as fits.
+    """Yield the state changes from `stretch.begin` on, in order; fills `told` at the end.
 
     Raises:
         TokentrailError: the log cannot be read.
     """
     counts = stretch.source.count_by_partition()
-    wanted = processes or (available_cores() if sum(counts.values()) >= WORTH_A_PROCESS else 1)
+    records = sum(counts.values())
+    processes = effort.processes or (available_cores() if records >= WORTH_A_PROCESS else 1)
+    sift = records >= WORTH_SIFTING if effort.sift is None else effort.sift
     with _progress() as note:
-        run = _run_alone if wanted == 1 else _run_together
-        for alert in run(settings, rules, stretch, wanted, told, note, sorted(counts)):
+        if processes == 1 and not sift:
+            alerts = _run_alone(settings, rules, stretch, told, note, sorted(counts))
+        else:
+            alerts = _run_together(settings, rules, stretch, Effort(processes, sift), told, note)
+        for alert in alerts:
             if stretch.begin is None or alert.occurred_at >= stretch.begin:
                 yield alert
 
@@ -59,7 +75,6 @@ def _run_alone(  # noqa: PLR0913, PLR0917 - as `_run_together`
     settings: "Settings",
     rules: "list[Rule]",
     stretch: "Stretch",
-    _: int,
     told: Told,
     note: Note,
     partitions: list[int],
@@ -86,14 +101,13 @@ def _run_together(  # noqa: PLR0913, PLR0917 - as `_run_alone`
     settings: "Settings",
     rules: "list[Rule]",
     stretch: "Stretch",
-    processes: int,
+    effort: Effort,
     told: Told,
     note: Note,
-    _: list[int],
 ) -> "Iterator[Alert]":
     from tokentrail.processors.replay_processes import ProcessReplay
 
-    replay = ProcessReplay(rules, stretch.source, settings, processes)
+    replay = ProcessReplay(rules, stretch.source, settings, effort.processes, sift=bool(effort.sift))
     yield from replay.run(stretch.until, to_end=stretch.until is None, note=note)
     told.counts, told.entities, told.span_s = replay.counts(), dict(replay.entities), replay.span_s
 
