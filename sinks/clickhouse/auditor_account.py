@@ -9,7 +9,7 @@ from tokentrail.sinks.clickhouse.reader_account import LIMITS, may_create_users,
 
 _WHOLE_TABLES: Final = (
     "event_log", "checkpoints", "ledger_findings", "erasures", "erased_rows", "model_rates",
-    "schema_migrations", "calls_minute",
+    "schema_migrations", "calls_minute", "usage_hour", "usage_day",
 )  # fmt: skip
 """Payloads are sealed where the writers have subject keys; where they have none, an auditor reads them in clear."""
 _PERSONAL: Final = (

@@ -18,7 +18,7 @@ _SQL = """
         sum(call.cache_write_tokens) AS cache_write_tokens,
         if(sum(call.priced_calls) = 0, NULL, sum(call.cost_usd)) AS cost_usd,
         sum(call.unpriced_calls) AS unpriced_calls
-    FROM calls_day AS call
+    FROM usage_day AS call
     WHERE call.day >= {since:Date} AND call.day < {until:Date}
         AND (empty({providers:Array(String)}) OR call.provider IN {providers:Array(String)})
     GROUP BY day, model

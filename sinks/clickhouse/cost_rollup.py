@@ -16,6 +16,8 @@ _COLUMNS: Final[Mapping[str, str]] = {
     },
 }  # fmt: skip
 """What the rollups by hour and by day are kept by, as questions name it."""
+_PERSONAL: Final = frozenset(("user", "key", "user_id", "api_key_id"))
+"""What only the larger ones have."""
 _MEASURES: Final = """\
     sum(rolled.calls) AS calls,
     sumIf(rolled.calls, rolled.status != 'SUCCESS') AS errors,
@@ -29,14 +31,15 @@ _HOUR: Final = timedelta(hours=1)
 def choose_rollup(
     by: Sequence[str], filters: Mapping[str, str], since: datetime, until: datetime | None
 ) -> tuple[str, str] | None:
-    """Return the coarsest rollup that has the dimensions and whose buckets the range does not cut, and its column."""
+    """Return the smallest rollup that has the dimensions and whose buckets the range does not cut, and its column."""
     if not {*by, *filters} <= {*_COLUMNS, "day", "hour"} or not {*filters} <= {*_COLUMNS}:
         return None
     moments = [since] if until is None else [since, until]
     if any(moment.minute or moment.second or moment.microsecond for moment in moments):
         return None
     whole_days = not any(moment.hour for moment in moments)
-    return ("calls_day", "day") if whole_days and "hour" not in by else ("calls_hour", "hour")
+    bucket = "day" if whole_days and "hour" not in by else "hour"
+    return f"{'usage' if _PERSONAL.isdisjoint((*by, *filters)) else 'calls'}_{bucket}", bucket
 
 
 def rollup_sql(  # noqa: PLR0913, PLR0917  # the parts of a question

@@ -16,6 +16,8 @@ MONTHS: Final = {
     "calls_minute": "appended_month",
     "calls_hour": "appended_month",
     "calls_day": "appended_month",
+    "usage_hour": "appended_month",
+    "usage_day": "appended_month",
     "alerts": "detected_at",
     "alert_controls": "appended_at",
 }

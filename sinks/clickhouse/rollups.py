@@ -27,6 +27,8 @@ ROLLUPS: Final = (
     Rollup("calls_minute", "minute", "toStartOfHour(minute)", "toStartOfHour(time)", 3600),
     Rollup("calls_hour", "hour", "hour", "toStartOfHour(time)", 3600),
     Rollup("calls_day", "day", "toDateTime(day, 'UTC')", "toDateTime(toDate(time), 'UTC')", 86_400),
+    Rollup("usage_hour", "hour", "hour", "toStartOfHour(time)", 3600),
+    Rollup("usage_day", "day", "toDateTime(day, 'UTC')", "toDateTime(toDate(time), 'UTC')", 86_400),
 )
 REBUILDS: Final = "rollup_rebuilds"
 

@@ -41,7 +41,7 @@ def test_an_auditor_reads_the_archive_and_of_calls_what_is_nobodys() -> None:
     server = Server()
     assert create_auditor_account(server, Settings(clickhouse_auditor_password="x"))  # type: ignore[arg-type]  # records, does not connect
     whole = ["event_log", "checkpoints", "ledger_findings", "erasures", "erased_rows", "model_rates",
-             "schema_migrations", "calls_minute"]  # fmt: skip
+             "schema_migrations", "calls_minute", "usage_hour", "usage_day"]  # fmt: skip
     assert server.told == [
         (f"CREATE USER IF NOT EXISTS {ACCOUNT}", {"password": "x"}),
         (f"ALTER USER {ACCOUNT}", {"password": "x"}),

@@ -20,10 +20,12 @@ DAY = datetime(2026, 11, 20, tzinfo=UTC)
 HOUR = DAY + timedelta(hours=5)
 
 
-def test_the_coarsest_rollup_that_the_range_does_not_cut_is_chosen() -> None:
+def test_the_smallest_rollup_that_the_range_does_not_cut_is_chosen() -> None:
     assert choose_rollup(("department", "day"), {"user": "alice"}, DAY, None) == ("calls_day", "day")
-    assert choose_rollup(("hour",), {}, DAY, DAY + timedelta(days=1)) == ("calls_hour", "hour")
-    assert choose_rollup((), {}, DAY, HOUR) == ("calls_hour", "hour")
+    assert choose_rollup(("hour", "key"), {}, DAY, DAY + timedelta(days=1)) == ("calls_hour", "hour")
+    assert choose_rollup(("department", "day"), {}, DAY, None) == ("usage_day", "day")
+    assert choose_rollup(("hour",), {}, DAY, DAY + timedelta(days=1)) == ("usage_hour", "hour")
+    assert choose_rollup((), {}, DAY, HOUR) == ("usage_hour", "hour")
 
 
 def test_what_no_rollup_keeps_is_asked_of_the_calls() -> None:

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from clickhouse_connect.driver.client import Client
 from ledger_log import block_of, completed, started
+from rollup_sums import ROLLUPS
 
 from tokentrail.errors import EngineError, LedgerError
 from tokentrail.processors.event_range import EventRange
@@ -217,7 +218,7 @@ def _sums(settings: Settings) -> list[tuple[Any, ...]]:
     sums = "sum(cost_usd), sum(input_tokens), sum(output_tokens)"
     queries = [
         f"SELECT count(), {sums} FROM calls",  # noqa: S608  # columns above
-        *(f"SELECT sum(calls), {sums} FROM {rollup}" for rollup in ("calls_minute", "calls_hour", "calls_day")),  # noqa: S608  # columns above
+        *(f"SELECT sum(calls), {sums} FROM {rollup}" for rollup in ROLLUPS),  # noqa: S608  # columns above
         f"SELECT team, sum(calls), {sums} FROM calls_day GROUP BY team ORDER BY team",  # noqa: S608  # columns above
     ]
     return [row for query in queries for row in _rows(settings, query)]

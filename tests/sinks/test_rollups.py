@@ -2,7 +2,7 @@
 
 import pytest
 from ledger_log import block_of, rows, started
-from rollup_sums import assert_rollups_equal_calls, cost_sums
+from rollup_sums import ROLLUPS, assert_rollups_equal_calls, cost_sums
 from varied_calls import varied
 
 from tokentrail.settings import Settings
@@ -32,6 +32,6 @@ def test_a_block_is_one_part_in_each_rollup(settings: Settings, tables: LedgerTa
     parts = rows(
         settings,
         "SELECT table, count() FROM system.parts WHERE database = currentDatabase() AND active "
-        "AND table IN ('event_log', 'calls', 'calls_minute', 'calls_hour', 'calls_day') GROUP BY table",
+        "AND table IN ('event_log', 'calls', 'calls_minute', 'calls_hour', 'calls_day', 'usage_hour', 'usage_day') GROUP BY table",
     )
-    assert dict(parts) == dict.fromkeys(("event_log", "calls", "calls_minute", "calls_hour", "calls_day"), 1)
+    assert dict(parts) == dict.fromkeys(("event_log", "calls", *ROLLUPS), 1)

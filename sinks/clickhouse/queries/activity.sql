@@ -1,14 +1,18 @@
 -- title: Activity
 -- answers: Calls, users, keys, tokens, cost, failures and refused keys of a period, in one row.
--- reads: calls_hour
+-- reads: usage_hour, calls_hour
 -- param since DateTime = 24h: from this moment on, full hours
 -- param until DateTime = now: before this moment, full hours
 SELECT
     ${spend},
-    uniqExactIf(call.user_id, call.user_id != '') AS users,
-    uniqExactIf(call.api_key_id, call.api_key_id != '') AS api_keys,
+    (
+        SELECT uniqExactIf(call.user_id, call.user_id != '') FROM calls_hour AS call WHERE ${within_hours}
+    ) AS users,
+    (
+        SELECT uniqExactIf(call.api_key_id, call.api_key_id != '') FROM calls_hour AS call WHERE ${within_hours}
+    ) AS api_keys,
     sumIf(call.calls, call.status = 'AUTH_FAILED') AS auth_failures,
     if(calls = 0, NULL, failures / calls) AS failure_ratio,
     ${latency}
-FROM calls_hour AS call
+FROM usage_hour AS call
 WHERE ${within_hours}

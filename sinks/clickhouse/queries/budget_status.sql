@@ -1,6 +1,6 @@
 -- title: Budgets of departments
 -- answers: What departments have spent in a month, and what is left of the limits given with the question.
--- reads: calls_day
+-- reads: usage_day
 -- param month Date = this month: its first day
 -- param limits_usd String: what each may spend, as JSON: {"research": 8000, "sales": 500}
 SELECT
@@ -17,7 +17,7 @@ FROM
 LEFT JOIN
 (
     SELECT toString(call.department) AS department, sum(call.cost_usd) AS its_usd
-    FROM calls_day AS call
+    FROM usage_day AS call
     WHERE ${within_month}
     GROUP BY department
 ) AS spend ON spend.department = budget.department

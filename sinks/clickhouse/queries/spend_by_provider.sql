@@ -1,13 +1,13 @@
 -- title: Spend by provider
 -- answers: What each provider has cost, with its calls, failures and tokens; the dearest first.
--- reads: calls_hour
+-- reads: usage_hour
 -- param since DateTime = 24h: from this moment on, full hours
 -- param until DateTime = now: before this moment, full hours
 -- param limit UInt32 = 100: how many rows
 SELECT
     call.provider AS provider,
     ${spend}
-FROM calls_hour AS call
+FROM usage_hour AS call
 WHERE ${within_hours}
 GROUP BY provider
 ORDER BY cost_usd DESC NULLS LAST, calls DESC, provider

@@ -1,8 +1,8 @@
 -- title: Models without a price
 -- answers: Which models could not be priced, and how many calls and tokens that leaves out.
--- reads: calls_hour
--- param since DateTime = 30d: from this moment on, full hours
--- param until DateTime = now: before this moment, full hours
+-- reads: usage_day, calls_day
+-- param since DateTime = 30d: from this day on
+-- param until DateTime = now: up to the day of this moment
 SELECT
     alike.provider AS provider,
     alike.model AS model,
@@ -19,18 +19,18 @@ FROM
         sum(call.calls) AS its_calls,
         sum(call.input_tokens) AS its_input,
         sum(call.output_tokens) AS its_output
-    FROM calls_hour AS call
-    WHERE ${within_hours}
+    FROM calls_day AS call
+    WHERE ${within_days}
         AND (call.provider, call.model) IN
         (
             SELECT call.provider, call.model
-            FROM calls_hour AS call
-            WHERE ${within_hours}
+            FROM usage_day AS call
+            WHERE ${within_days}
             GROUP BY call.provider, call.model
             HAVING sum(call.unpriced_calls) > 0
         )
     GROUP BY
-        call.hour, call.kafka_partition, call.department, call.service, call.environment, call.provider, call.model,
+        call.day, call.kafka_partition, call.department, call.service, call.environment, call.provider, call.model,
         call.status, call.feature, call.team, call.user_id, call.api_key_id, call.request_source, call.appended_month
 ) AS alike
 GROUP BY provider, model

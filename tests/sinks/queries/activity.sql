@@ -5,13 +5,17 @@ SELECT
     sum(call.output_tokens) AS output_tokens,
     if(sum(call.priced_calls) = 0, NULL, sum(call.cost_usd)) AS cost_usd,
     sum(call.unpriced_calls) AS unpriced_calls,
-    uniqExactIf(call.user_id, call.user_id != '') AS users,
-    uniqExactIf(call.api_key_id, call.api_key_id != '') AS api_keys,
+    (
+        SELECT uniqExactIf(call.user_id, call.user_id != '') FROM calls_hour AS call WHERE call.hour >= toStartOfHour({since:DateTime('UTC')}) AND call.hour < {until:DateTime('UTC')}
+    ) AS users,
+    (
+        SELECT uniqExactIf(call.api_key_id, call.api_key_id != '') FROM calls_hour AS call WHERE call.hour >= toStartOfHour({since:DateTime('UTC')}) AND call.hour < {until:DateTime('UTC')}
+    ) AS api_keys,
     sumIf(call.calls, call.status = 'AUTH_FAILED') AS auth_failures,
     if(calls = 0, NULL, failures / calls) AS failure_ratio,
     if(sum(call.latency_count) = 0, NULL, sum(call.latency_ms_sum) / sum(call.latency_count)) AS average_ms,
     if(sum(call.latency_count) = 0, NULL, quantilesDDMerge(0.01, 0.5, 0.9, 0.95, 0.99)(call.latency_quantiles)[1]) AS p50_ms,
     if(sum(call.latency_count) = 0, NULL, quantilesDDMerge(0.01, 0.5, 0.9, 0.95, 0.99)(call.latency_quantiles)[3]) AS p95_ms,
     if(sum(call.latency_count) = 0, NULL, quantilesDDMerge(0.01, 0.5, 0.9, 0.95, 0.99)(call.latency_quantiles)[4]) AS p99_ms
-FROM calls_hour AS call
+FROM usage_hour AS call
 WHERE call.hour >= toStartOfHour({since:DateTime('UTC')}) AND call.hour < {until:DateTime('UTC')}

@@ -12,7 +12,7 @@ FROM
 LEFT JOIN
 (
     SELECT toString(call.department) AS department, sum(call.cost_usd) AS its_usd
-    FROM calls_day AS call
+    FROM usage_day AS call
     WHERE call.day >= {month:Date} AND call.day < {month:Date} + INTERVAL 1 MONTH
     GROUP BY department
 ) AS spend ON spend.department = budget.department

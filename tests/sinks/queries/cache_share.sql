@@ -6,7 +6,7 @@ SELECT
     sum(call.cache_read_tokens) AS cache_read_tokens,
     sum(call.cache_write_tokens) AS cache_write_tokens,
     if(input_tokens = 0, NULL, cache_read_tokens / input_tokens) AS cache_share
-FROM calls_hour AS call
+FROM usage_hour AS call
 WHERE call.hour >= toStartOfHour({since:DateTime('UTC')}) AND call.hour < {until:DateTime('UTC')}
 GROUP BY provider, model
 ORDER BY input_tokens DESC, provider, model

@@ -7,7 +7,7 @@ SELECT
     sum(call.output_tokens) AS output_tokens,
     if(sum(call.priced_calls) = 0, NULL, sum(call.cost_usd)) AS cost_usd,
     sum(call.unpriced_calls) AS unpriced_calls
-FROM calls_day AS call
+FROM usage_day AS call
 WHERE call.day >= toDate({since:DateTime('UTC')}) AND call.day < {until:DateTime('UTC')}
 GROUP BY day, department
 ORDER BY day, cost_usd DESC, department

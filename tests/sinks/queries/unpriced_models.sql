@@ -14,18 +14,18 @@ FROM
         sum(call.calls) AS its_calls,
         sum(call.input_tokens) AS its_input,
         sum(call.output_tokens) AS its_output
-    FROM calls_hour AS call
-    WHERE call.hour >= toStartOfHour({since:DateTime('UTC')}) AND call.hour < {until:DateTime('UTC')}
+    FROM calls_day AS call
+    WHERE call.day >= toDate({since:DateTime('UTC')}) AND call.day < {until:DateTime('UTC')}
         AND (call.provider, call.model) IN
         (
             SELECT call.provider, call.model
-            FROM calls_hour AS call
-            WHERE call.hour >= toStartOfHour({since:DateTime('UTC')}) AND call.hour < {until:DateTime('UTC')}
+            FROM usage_day AS call
+            WHERE call.day >= toDate({since:DateTime('UTC')}) AND call.day < {until:DateTime('UTC')}
             GROUP BY call.provider, call.model
             HAVING sum(call.unpriced_calls) > 0
         )
     GROUP BY
-        call.hour, call.kafka_partition, call.department, call.service, call.environment, call.provider, call.model,
+        call.day, call.kafka_partition, call.department, call.service, call.environment, call.provider, call.model,
         call.status, call.feature, call.team, call.user_id, call.api_key_id, call.request_source, call.appended_month
 ) AS alike
 GROUP BY provider, model
