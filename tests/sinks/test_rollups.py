@@ -32,6 +32,7 @@ def test_a_block_is_one_part_in_each_rollup(settings: Settings, tables: LedgerTa
     parts = rows(
         settings,
         "SELECT table, count() FROM system.parts WHERE database = currentDatabase() AND active "
-        "AND table IN ('event_log', 'calls', 'calls_minute', 'calls_hour', 'calls_day', 'usage_hour', 'usage_day') GROUP BY table",
+        "AND table IN ('event_log', 'calls', 'calls_minute', 'calls_hour', 'calls_day', 'usage_hour', 'usage_day') "
+        "GROUP BY table",
     )
     assert dict(parts) == dict.fromkeys(("event_log", "calls", *ROLLUPS), 1)
