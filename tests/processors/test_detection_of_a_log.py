@@ -22,6 +22,8 @@ from tokentrail.schemas.slices import SliceFrame, decode_frame, encode_frame
 PARTITIONS = 4
 RULES = load_rules()
 PLAN = plan_tallies(RULES)
+EXAMPLES = pytest.mark.parametrize("examples", [2, pytest.param(30, marks=pytest.mark.soak)])
+"""Each goes over the whole log, for a second and more."""
 
 
 def _split(calls: list[Call]) -> dict[int, list[Call]]:
@@ -94,16 +96,20 @@ def test_an_alert_carries_evidence_that_shows_the_anomaly(undisturbed: list[byte
             assert alert.value > alert.threshold
 
 
-@settings(max_examples=8, deadline=None)
-@given(
-    sizes=st.lists(st.integers(1, 700), min_size=1, max_size=20),
-    order=st.lists(st.integers(0, 3), min_size=1, max_size=20),
-)
+@EXAMPLES
 def test_other_batches_and_interleavings_give_identical_alerts(
-    log: dict[int, list[Call]], undisturbed: list[bytes], sizes: list[int], order: list[int]
+    log: dict[int, list[Call]], undisturbed: list[bytes], examples: int
 ) -> None:
-    replay = Replay(RULES, range(PARTITIONS), 1000)
-    assert _told(list(replay.run(_cut(log, _forever(sizes), _forever(order))))) == undisturbed
+    @settings(max_examples=examples, deadline=None)
+    @given(
+        sizes=st.lists(st.integers(1, 700), min_size=1, max_size=20),
+        order=st.lists(st.integers(0, 3), min_size=1, max_size=20),
+    )
+    def check(sizes: list[int], order: list[int]) -> None:
+        replay = Replay(RULES, range(PARTITIONS), 1000)
+        assert _told(list(replay.run(_cut(log, _forever(sizes), _forever(order))))) == undisturbed
+
+    check()
 
 
 def _frames(log: dict[int, list[Call]], sizes: list[int], order: list[int], owners: int) -> list[list[bytes]]:
@@ -126,79 +132,96 @@ def _apply(watch: PartitionWatch, frame: SliceFrame) -> list[Alert]:
     return list(watch.advance())
 
 
-@settings(max_examples=8, deadline=None)
-@given(
-    owners=st.integers(1, 3),
-    crashes=st.lists(st.floats(0.01, 0.99), max_size=4),
-    save_every=st.integers(1, 400),
-    again=st.integers(0, 30),
-)
-def test_a_watch_that_crashes_and_resumes_from_its_mark_tells_identical_alerts(  # noqa: PLR0913, PLR0917 - fixtures and drawn values
-    log: dict[int, list[Call]],
-    undisturbed: list[bytes],
-    owners: int,
-    crashes: list[float],
-    save_every: int,
-    again: int,
+@EXAMPLES
+def test_a_watch_that_crashes_and_resumes_from_its_mark_tells_identical_alerts(
+    log: dict[int, list[Call]], undisturbed: list[bytes], examples: int
 ) -> None:
+    written = {owners: _frames(log, [97], [0, 2, 1, 3, 3], owners) for owners in (1, 2, 3)}
+
+    @settings(max_examples=examples, deadline=None)
+    @given(
+        owners=st.sampled_from(sorted(written)),
+        crashes=st.lists(st.floats(0.01, 0.99), max_size=4),
+        save_every=st.integers(1, 400),
+        again=st.integers(0, 30),
+    )
+    def check(owners: int, crashes: list[float], save_every: int, again: int) -> None:
+        told: set[bytes] = set()
+        for frames in written[owners]:
+            told.update(_watch_with_crashes([decode_frame(frame) for frame in frames], crashes, save_every, again))
+        assert sorted(told) == undisturbed
+
+    check()
+
+
+def _watch_with_crashes(frames: list[SliceFrame], crashes: list[float], save_every: int, again: int) -> set[bytes]:
     told: set[bytes] = set()
-    for written in _frames(log, [97], [0, 2, 1, 3, 3], owners):
-        frames = [decode_frame(frame) for frame in written]
-        stored: dict[tuple[str, str], bytes] = {}
-        mark: WatchMark | None = None
-        resume = 0
-        for end in [*(int(len(frames) * crash) for crash in sorted(crashes)), len(frames)]:
-            entities = {key: msgspec.msgpack.decode(state, type=Entity | Glimpse) for key, state in stored.items()}
-            watch = PartitionWatch(RULES, entities, mark)
-            for index in range(max(0, resume - again), end):
-                told.update(encode_alert(alert) for alert in _apply(watch, frames[index]))
-                if index % save_every == 0 and watch.mark is not None:
-                    for key in watch.dirty:
-                        stored[key] = msgspec.msgpack.encode(entities[key])
-                    watch.dirty.clear()
-                    mark = watch.mark
-                    resume = next(i for i, frame in enumerate(frames) if frame.closed_through > mark.clock)
-    assert sorted(told) == undisturbed
+    stored: dict[tuple[str, str], bytes] = {}
+    mark: WatchMark | None = None
+    resume = 0
+    for end in [*(int(len(frames) * crash) for crash in sorted(crashes)), len(frames)]:
+        entities = {key: msgspec.msgpack.decode(state, type=Entity | Glimpse) for key, state in stored.items()}
+        watch = PartitionWatch(RULES, entities, mark)
+        for index in range(max(0, resume - again), end):
+            told.update(encode_alert(alert) for alert in _apply(watch, frames[index]))
+            if index % save_every == 0 and watch.mark is not None:
+                for key in watch.dirty:
+                    stored[key] = msgspec.msgpack.encode(entities[key])
+                watch.dirty.clear()
+                mark = watch.mark
+                resume = next(i for i, frame in enumerate(frames) if frame.closed_through > mark.clock)
+    return told
 
 
-@settings(max_examples=6, deadline=None)
-@given(
-    restarts=st.lists(st.integers(0, 10_000), max_size=4),
-    sizes=st.lists(st.integers(1, 300), min_size=1, max_size=9),
-)
+@EXAMPLES
 def test_a_slice_worker_that_reads_again_from_its_commit_changes_nothing(
-    log: dict[int, list[Call]], undisturbed: list[bytes], restarts: list[int], sizes: list[int]
+    log: dict[int, list[Call]], undisturbed: list[bytes], examples: int
 ) -> None:
     """Each partition is sliced on its own, restarted at any batch from the first one not yet accounted for."""
-    watch = PartitionWatch(RULES, {})
-    told: list[Alert] = []
-    size = _forever(sizes)
-    for partition, calls in log.items():
-        batches = []
-        start = 0
-        while start < len(calls):
-            length = next(size)
-            batches.append(_batch(partition, start, calls[start : start + length]))
-            start += length
-        crashes = sorted(restart % len(batches) for restart in restarts)
-        slicer = PartitionSlicer(partition, PLAN, 1000)
-        held: list[tuple[int, int | None]] = []
-        index = 0
-        while index < len(batches):
-            outcome = slicer.add(batches[index])
-            closed = slicer.close()
-            held.append((index, outcome.newest_second))
-            if closed is not None:
-                for _, frame in pack_frames(closed, PLAN.frame_views, PARTITIONS, 1):
-                    told.extend(_apply(watch, frame))
-                while held and (held[0][1] is None or held[0][1] <= closed.closed_through):
-                    held.pop(0)
-            index += 1
-            if crashes and index > crashes[0]:
-                crashes.pop(0)
-                index = held[0][0] if held else index
-                slicer, held = PartitionSlicer(partition, PLAN, 1000), []
-    assert _told(told) == undisturbed
+
+    @settings(max_examples=examples, deadline=None)
+    @given(
+        restarts=st.lists(st.integers(0, 10_000), max_size=4),
+        sizes=st.lists(st.integers(1, 300), min_size=1, max_size=9),
+    )
+    def check(restarts: list[int], sizes: list[int]) -> None:
+        watch = PartitionWatch(RULES, {})
+        size = _forever(sizes)
+        told: list[Alert] = []
+        for partition, calls in log.items():
+            for frame in _slice_with_restarts(partition, calls, size, restarts):
+                told.extend(_apply(watch, frame))
+        assert _told(told) == undisturbed
+
+    check()
+
+
+def _slice_with_restarts(
+    partition: int, calls: list[Call], size: Iterator[int], restarts: list[int]
+) -> Iterator[SliceFrame]:
+    batches = []
+    start = 0
+    while start < len(calls):
+        length = next(size)
+        batches.append(_batch(partition, start, calls[start : start + length]))
+        start += length
+    crashes = sorted(restart % len(batches) for restart in restarts)
+    slicer = PartitionSlicer(partition, PLAN, 1000)
+    held: list[tuple[int, int | None]] = []
+    index = 0
+    while index < len(batches):
+        outcome = slicer.add(batches[index])
+        closed = slicer.close()
+        held.append((index, outcome.newest_second))
+        if closed is not None:
+            yield from (frame for _, frame in pack_frames(closed, PLAN.frame_views, PARTITIONS, 1))
+            while held and (held[0][1] is None or held[0][1] <= closed.closed_through):
+                held.pop(0)
+        index += 1
+        if crashes and index > crashes[0]:
+            crashes.pop(0)
+            index = held[0][0] if held else index
+            slicer, held = PartitionSlicer(partition, PLAN, 1000), []
 
 
 def test_every_entity_has_one_owner_for_any_number_of_partitions() -> None:
