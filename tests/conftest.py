@@ -43,6 +43,26 @@ _spool = tempfile.TemporaryDirectory(prefix="tokentrail-tests-")
 os.environ.setdefault("TOKENTRAIL_SPOOL", _spool.name)
 
 _NOBODY = "127.0.0.1:1"
+_LONG = (
+    "test_demo.py",
+    "test_detection_of_a_log.py",
+    "test_kill_9.py",
+    "test_sdks.py",
+    "test_stack.py",
+    "test_ledger_recovery.py",
+    "test_publisher.py",
+    "test_erasing.py",
+    "test_story.py",
+    "test_alert_ledger.py",
+    "test_hosts.py",
+    "test_signed_ledger.py",
+    "test_ledger_crashes.py",
+    "test_canary_secrets.py",
+    "test_alert_feed.py",
+    "test_scale_out.py",
+    "test_repricing.py",
+)
+"""The files that take longest, longest first: none may be what one process still does when the others are done."""
 _SERVICES = ("broker", "engine")
 _KAFKA_IMAGE = "confluentinc/cp-kafka:8.1.0"
 _CLICKHOUSE_IMAGE = "clickhouse/clickhouse-server:25.8"
@@ -50,6 +70,13 @@ _CLICKHOUSE_IMAGE = "clickhouse/clickhouse-server:25.8"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--containers", action="store_true", help="run Kafka and ClickHouse in containers")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, go on with those that need a service, end with many short ones."""
+    served = {item.path for item in items if any(item.get_closest_marker(service) for service in _SERVICES)}
+    places = {name: place for place, name in enumerate(_LONG)}
+    items.sort(key=lambda item: (places.get(item.path.name, len(places)), item.path not in served))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
