@@ -11,12 +11,15 @@ from tokentrail.sinks.clickhouse.retention import MONTHS
 
 _TTL: Final = re.compile(r" TTL (.*?)(?: SETTINGS |$)")
 _STORED: Final = """
-SELECT tables.name, sum(parts.rows), sum(parts.bytes_on_disk), sum(parts.data_uncompressed_bytes),
-    minIf(parts.partition, parts.rows > 0), maxIf(parts.partition, parts.rows > 0),
+SELECT tables.name, sumIf(parts.rows, parts.of_rows), sum(parts.bytes_on_disk), sum(parts.data_uncompressed_bytes),
+    minIf(parts.partition, parts.of_rows), maxIf(parts.partition, parts.of_rows),
     any(tables.engine_full), any(tables.storage_policy)
 FROM system.tables AS tables
-LEFT JOIN (SELECT * FROM system.parts WHERE active AND database = {database:String}) AS parts
-    ON parts.table = tables.name
+LEFT JOIN (
+    -- A patch part, left by a lightweight update, has new values of rows that are in another part.
+    SELECT *, rows > 0 AND NOT startsWith(partition_id, 'patch-') AS of_rows
+    FROM system.parts WHERE active AND database = {database:String}
+) AS parts ON parts.table = tables.name
 WHERE tables.database = {database:String} AND tables.engine LIKE '%MergeTree'
 GROUP BY tables.name ORDER BY sum(parts.bytes_on_disk) DESC, tables.name
 """

@@ -1,6 +1,7 @@
 """How long tables keep their months, and what the ledger takes on disk."""
 
 from datetime import UTC, date, datetime
+from typing import Any
 
 import msgspec
 import orjson
@@ -85,3 +86,28 @@ def test_storage_tells_what_each_table_takes(settings: Settings, environ: dict[s
     assert calls["oldest_month"] == calls["newest_month"] == f"{datetime.now(UTC):%Y%m}"
     assert told["bytes_on_disk"] == sum(one["bytes_on_disk"] for one in told["tables"])
     assert "forever" in run_command(environ, "storage").stdout
+
+
+@pytest.mark.engine
+def test_rows_that_were_updated_are_counted_once_and_in_their_month(
+    settings: Settings, environ: dict[str, str]
+) -> None:
+    migrate(settings)
+    LedgerTables(settings, "test").insert(block_of(0, [completed(number) for number in range(50)]))
+
+    def calls() -> dict[str, Any]:
+        told = orjson.loads(run_command(environ, "storage", "--json").stdout)
+        return next(one for one in told["tables"] if one["table"] == "calls")
+
+    before = calls()
+    rows(settings, "UPDATE calls SET user_agent = 'erased' WHERE kafka_offset < 20")
+    ((patch_rows, patch_bytes),) = rows(
+        settings,
+        "SELECT sum(rows), sum(bytes_on_disk) FROM system.parts "
+        "WHERE database = currentDatabase() AND table = 'calls' AND active AND partition_id LIKE 'patch-%'",
+    )
+    assert patch_rows == 20
+    after = calls()
+    assert after["bytes_on_disk"] == before["bytes_on_disk"] + patch_bytes
+    for field in ("rows", "oldest_month", "newest_month"):
+        assert after[field] == before[field]
