@@ -13,8 +13,14 @@ from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables
 from tokentrail.sinks.clickhouse.mapping_table import record_mappings
 from tokentrail.sinks.clickhouse.migrations import migrate
 
-NOW = datetime.now(UTC).replace(minute=30, second=0, microsecond=0)
-"""Half past an hour; the calls are of the hour before the one that it lies in."""
+
+def _half_past(now: datetime) -> datetime:
+    # In the first hour of a day it is that of the day before: what is asked of a day or a month is asked of one.
+    return (now - timedelta(hours=now.hour == 0)).replace(minute=30, second=0, microsecond=0)
+
+
+NOW = _half_past(datetime.now(UTC))
+"""Half past an hour; the calls are of the hour before the one that it lies in, and of the same day."""
 AT = NOW - timedelta(minutes=50)
 MILLION = Usage(input_tokens=1_000_000, output_tokens=100_000)
 """3.50 USD at gpt-4o's price."""
