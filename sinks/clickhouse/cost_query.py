@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -44,16 +44,19 @@ FIELDS: Final[Mapping[str, str]] = {
 PERIODS: Final[Mapping[str, str]] = {"day": "toDate(call.time)", "hour": "toStartOfHour(call.time)"}
 """What costs can be grouped by besides; UTC."""
 
+WANTS_PRICE: Final = "call.status IN ('SUCCESS', 'ABORTED') OR call.input_tokens > 0 OR call.output_tokens > 0"
+"""Whether a call counts among the unpriced while it has no cost: it was answered, or it used tokens."""
 MEASURES: Final = ("calls", "errors", "input_tokens", "output_tokens", "cost_usd", "unpriced_calls")
-_MEASURES_SQL: Final = """\
+_MEASURES_SQL: Final = f"""\
     count() AS calls,
     countIf(call.status != 'SUCCESS') AS errors,
     sum(ifNull(call.input_tokens, 0)) AS input_tokens,
     sum(ifNull(call.output_tokens, 0)) AS output_tokens,
     sum(call.cost_usd) AS cost_usd,
     countIf(call.cost_usd IS NULL AND (
-        call.status IN ('SUCCESS', 'ABORTED') OR call.input_tokens > 0 OR call.output_tokens > 0
+        {WANTS_PRICE}
     )) AS unpriced_calls"""
+_MONEY_STEP: Final = Decimal("0.000000001")
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 _AHEAD: Final = f"INTERVAL {MAX_AHEAD_S // 60} MINUTE"
 _BEHIND: Final = f"INTERVAL {MAX_BEHIND_S // 86_400} DAY"
@@ -66,7 +69,8 @@ class CostQueryError(TokentrailError):
 class CostRow(msgspec.Struct, frozen=True):
     """One group. `cost_usd` is None where no call of it could be priced; `unpriced_calls` are not in `cost_usd`.
 
-    `charged_usd` is the cost with its mark-ups, exact; None where it was not asked for.
+    `charged_usd` is the cost with its mark-ups, rounded half up to 1e-9 once it is summed up; None where it was not
+    asked for.
     """
 
     group: dict[str, Any]
@@ -197,7 +201,14 @@ def read_costs(settings: Settings, query: CostQuery) -> list[CostRow]:
     finally:
         client.close()
     width = len(query.by)
-    return [CostRow(dict(zip(query.by, row[:width], strict=True)), *row[width:]) for row in rows]
+    return [_cost_row(dict(zip(query.by, row[:width], strict=True)), *row[width:]) for row in rows]
+
+
+def _cost_row(group: dict[str, Any], *measures: Any) -> CostRow:  # what the engine gave, by column
+    row = CostRow(group, *measures)
+    if row.charged_usd is None:
+        return row
+    return msgspec.structs.replace(row, charged_usd=row.charged_usd.quantize(_MONEY_STEP, ROUND_HALF_UP))
 
 
 def _in_utc(moment: datetime) -> datetime:

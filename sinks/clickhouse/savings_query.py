@@ -1,7 +1,7 @@
 """What the same calls would have cost at another model's prices: each call priced anew, exactly, inside the engine.
 
-The arithmetic is that of the ledger's view `calls_from_events_in`, call by call: a long context prices all of a call,
-and each side is rounded, so sums of tokens could not tell.
+The formula is the ledger's own, call by call: a long context prices all of a call, and each side is rounded, so sums of
+tokens could not tell.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,15 +11,14 @@ from typing import Any, Final
 
 import msgspec
 
+from tokentrail.errors import PriceListError
 from tokentrail.processors.price_stretches import PriceStretch, price_stretches
 from tokentrail.processors.pricing import PriceBook
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
+from tokentrail.sinks.clickhouse.cost_formula import RATE_TYPES, cost_formula, rates_tuple, usage_tuple
 from tokentrail.sinks.clickhouse.cost_query import CostQuery
 
-_RATES: Final = (
-    "input", "cache_read", "cache_write_5m", "cache_write_1h", "input_audio", "output", "output_audio", "reasoning",
-)  # fmt: skip
 _BOUNDS: Final = (
     "first_day", "until_day", "from_second", "until_second", "above_input_tokens", "to_input_tokens",
 )  # fmt: skip
@@ -63,13 +62,14 @@ def savings_sql(query: CostQuery, database: str, stretches: Sequence[PriceStretc
     Raises:
         CostQueryError: `by` or `filters` names something unknown.
     """
-    frame = query.frame(database)
+    frame, formula = query.frame(database), cost_formula()
     names = [f"`{name}`" for name in frame.groups]
     groups = [f"    {expression} AS `{name}`," for name, expression in frame.groups.items()]
     # One level of SELECT for each step: aliases that stand for aliases, in one, take the engine seconds to resolve.
     sql = "\n".join(["SELECT", *groups, _METERED_SQL, frame.source, frame.conditions + _METERED])
-    for step in (_RATES_SQL, _PARTS_SQL, _SIDES_SQL, _WHOLE_SQL):
-        sql = f"SELECT *,\n{step}\nFROM (\n{sql}\n)"
+    sql = f"SELECT *,\n    {_RATES_SQL} AS rates\nFROM (\n{sql}\n)"
+    kept = "".join(f"    {name},\n" for name in (*names, "did_cost", "unpriced AS unpriceable"))
+    sql = f"WITH\n{formula.steps}\nSELECT\n{kept}    {formula.cost} AS would_cost\nFROM (\n{sql}\n)"
     measures = ",\n".join([*(f"    {name}" for name in names), _MEASURES_SQL])
     sql = f"SELECT\n{measures}\nFROM (\n{sql}\n)"
     if names:
@@ -87,13 +87,13 @@ def read_savings(
         CostQueryError: the question names something unknown.
         EngineError: the engine cannot be reached or refuses.
     """
-    until = query.until or datetime.now(UTC) + timedelta(days=1)
+    days = _days(query)
     found: list[SavingsRow] = []
     client = connect(settings)
     try:
         with engine_errors(settings):
             for one in alternatives:
-                stretches = _stretches(prices, one, query.since.date(), until.date() + timedelta(days=1))
+                stretches = _stretches(prices, one, *days)
                 sql, parameters = savings_sql(query, settings.clickhouse_database, stretches)
                 width = len(query.by)
                 found += [
@@ -105,6 +105,30 @@ def read_savings(
     return found
 
 
+def require_prices(prices: PriceBook, query: CostQuery, alternatives: Iterable[Alternative]) -> None:
+    """Make sure that each alternative has a price on some day of the question: a model misspelt has none on any.
+
+    Raises:
+        PriceListError: names the alternatives without.
+    """
+    unknown = [
+        f"{one.provider}/{one.model}" + (f" in tier {one.service_tier}" if one.service_tier else "")
+        for one in alternatives
+        if not _stretches(prices, one, *_days(query))
+    ]
+    if unknown:
+        raise PriceListError(
+            f"No price is known for {' and '.join(unknown)} since {query.since:%Y-%m-%d}: `tokentrail prices show "
+            "--provider NAME` lists a provider's models; your own price list may add one."
+        )
+
+
+def _days(query: CostQuery) -> tuple[date, date]:
+    """Return the first day, and the day after the last."""
+    until = query.until or datetime.now(UTC) + timedelta(days=1)
+    return query.since.date(), until.date() + timedelta(days=1)
+
+
 def _stretches(prices: PriceBook, one: Alternative, first_day: date, until_day: date) -> list[PriceStretch]:
     return price_stretches(
         lambda day: prices.tariffs_on(one.provider, one.model, one.service_tier, day), first_day, until_day
@@ -113,94 +137,35 @@ def _stretches(prices: PriceBook, one: Alternative, first_day: date, until_day: 
 
 def _columns(stretches: Sequence[PriceStretch]) -> dict[str, Any]:
     columns: dict[str, Any] = {f"stretch_{name}": [getattr(one, name) for one in stretches] for name in _BOUNDS}
-    for name in _RATES:
+    for name in RATE_TYPES:
         columns[f"rate_{name}"] = [_amount(getattr(one.rates, name)) for one in stretches]
-    columns["rate_request"] = [_amount(one.rates.request) for one in stretches]
-    columns["cached_audio_apart"] = [int(one.rates.cached_audio_apart) for one in stretches]
     return columns
 
 
-def _amount(rate: Decimal | None) -> Decimal | None:
-    return None if rate is None else rate.quantize(_RATE_STEP)
+def _amount(rate: Decimal | bool | None) -> Decimal | int | None:  # noqa: FBT001  # one of the values of a column
+    return rate.quantize(_RATE_STEP) if isinstance(rate, Decimal) else None if rate is None else int(rate)
 
 
 _METERED: Final = " AND (call.input_tokens IS NOT NULL OR call.output_tokens IS NOT NULL)"
-_METERED_SQL: Final = """\
+_METERED_SQL: Final = f"""\
     call.cost_usd AS did_cost,
-    call.input_tokens AS input_tokens,
-    call.output_tokens AS output_tokens,
-    ifNull(call.cache_read_tokens, 0) AS cache_read_tokens,
-    ifNull(call.cache_write_5m_tokens, 0) AS cache_write_5m_tokens,
-    ifNull(call.cache_write_1h_tokens, 0) AS cache_write_1h_tokens,
-    ifNull(call.input_audio_tokens, 0) AS input_audio_tokens,
-    ifNull(call.output_audio_tokens, 0) AS output_audio_tokens,
-    ifNull(call.reasoning_tokens, 0) AS reasoning_tokens,
+    {usage_tuple("call")} AS usage,
     arrayFirstIndex(
         (first_day, until_day, from_second, until_second, above, top) ->
             toDate32(call.time) >= first_day AND toDate32(call.time) < until_day
             AND toSecond(call.time) + 60 * toMinute(call.time) + 3600 * toHour(call.time) >= from_second
             AND toSecond(call.time) + 60 * toMinute(call.time) + 3600 * toHour(call.time) < until_second
             AND toInt64(ifNull(call.input_tokens, 0)) > above AND toInt64(ifNull(call.input_tokens, 0)) <= top,
-        {stretch_first_day:Array(Date32)}, {stretch_until_day:Array(Date32)},
-        {stretch_from_second:Array(UInt32)}, {stretch_until_second:Array(UInt32)},
-        {stretch_above_input_tokens:Array(Int64)}, {stretch_to_input_tokens:Array(Int64)}
+        {{stretch_first_day:Array(Date32)}}, {{stretch_until_day:Array(Date32)}},
+        {{stretch_from_second:Array(UInt32)}}, {{stretch_until_second:Array(UInt32)}},
+        {{stretch_above_input_tokens:Array(Int64)}}, {{stretch_to_input_tokens:Array(Int64)}}
     ) AS stretch"""
-_RATES_SQL: Final = """\
-    {rate_input:Array(Nullable(Decimal(18, 9)))}[stretch] AS input_rate,
-    {rate_cache_read:Array(Nullable(Decimal(18, 9)))}[stretch] AS cache_read_rate,
-    {rate_cache_write_5m:Array(Nullable(Decimal(18, 9)))}[stretch] AS cache_write_5m_rate,
-    {rate_cache_write_1h:Array(Nullable(Decimal(18, 9)))}[stretch] AS cache_write_1h_rate,
-    {rate_input_audio:Array(Nullable(Decimal(18, 9)))}[stretch] AS input_audio_rate,
-    {rate_output:Array(Nullable(Decimal(18, 9)))}[stretch] AS output_rate,
-    {rate_output_audio:Array(Nullable(Decimal(18, 9)))}[stretch] AS output_audio_rate,
-    {rate_reasoning:Array(Nullable(Decimal(18, 9)))}[stretch] AS reasoning_rate,
-    {rate_request:Array(Nullable(Decimal(18, 9)))}[stretch] AS request_rate,
-    {cached_audio_apart:Array(UInt8)}[stretch] = 1
-        AND cache_read_tokens > 0 AND input_audio_tokens > 0 AS ambiguous"""
-_PARTS_SQL: Final = """\
-    if(cache_read_rate IS NULL, 0, cache_read_tokens) AS cache_read_part,
-    if(cache_write_5m_rate IS NULL, 0, cache_write_5m_tokens) AS cache_write_5m_part,
-    if(cache_write_1h_rate IS NULL, 0, cache_write_1h_tokens) AS cache_write_1h_part,
-    if(input_audio_rate IS NULL, 0, input_audio_tokens) AS input_audio_part,
-    if(output_audio_rate IS NULL, 0, output_audio_tokens) AS output_audio_part,
-    if(reasoning_rate IS NULL, 0, reasoning_tokens) AS reasoning_part,
-    toInt64(ifNull(input_tokens, 0))
-        - cache_read_part - cache_write_5m_part - cache_write_1h_part - input_audio_part AS input_rest,
-    toInt64(ifNull(output_tokens, 0)) - output_audio_part - reasoning_part AS output_rest"""
-_SIDES_SQL: Final = """\
-    multiIf(
-        input_tokens IS NULL, NULL,
-        input_tokens = 0, toDecimal128(0, 9),
-        input_rate IS NULL OR input_rest < 0 OR ambiguous, NULL,
-        round(
-            toDecimal128(input_rest, 0) * ifNull(input_rate, 0)
-            + toDecimal128(cache_read_part, 0) * ifNull(cache_read_rate, 0)
-            + toDecimal128(cache_write_5m_part, 0) * ifNull(cache_write_5m_rate, 0)
-            + toDecimal128(cache_write_1h_part, 0) * ifNull(cache_write_1h_rate, 0)
-            + toDecimal128(input_audio_part, 0) * ifNull(input_audio_rate, 0),
-            3
-        ) / 1000000
-    ) AS input_side,
-    multiIf(
-        output_tokens IS NULL, NULL,
-        output_tokens = 0, toDecimal128(0, 9),
-        output_rate IS NULL OR output_rest < 0, NULL,
-        round(
-            toDecimal128(output_rest, 0) * ifNull(output_rate, 0)
-            + toDecimal128(output_audio_part, 0) * ifNull(output_audio_rate, 0)
-            + toDecimal128(reasoning_part, 0) * ifNull(reasoning_rate, 0),
-            3
-        ) / 1000000
-    ) AS output_side"""
+_RATES_SQL: Final = rates_tuple("toUInt64(stretch)", lambda name, kind: f"{{rate_{name}:Array({kind})}}[stretch]")
+"""Behind the last stretch are defaults: there is no price, as `rate_id` 0 says."""
 _MEASURES_SQL: Final = """\
     count() AS calls,
     countIf(did_cost IS NOT NULL AND NOT unpriceable) AS compared_calls,
     sumIf(toDecimal128(ifNull(did_cost, 0), 9), NOT unpriceable) AS cost_usd,
-    sumIf(toDecimal128(would_cost, 9), did_cost IS NOT NULL AND NOT unpriceable) AS would_cost_usd,
+    sumIf(toDecimal128(ifNull(would_cost, 0), 9), did_cost IS NOT NULL AND NOT unpriceable) AS would_cost_usd,
     countIf(unpriceable) AS unpriceable_calls,
     countIf(did_cost IS NULL) AS unpriced_calls"""
-_WHOLE_SQL: Final = """\
-    stretch = 0
-        OR (input_side IS NULL AND input_tokens IS NOT NULL)
-        OR (output_side IS NULL AND output_tokens IS NOT NULL) AS unpriceable,
-    ifNull(input_side, 0) + ifNull(output_side, 0) + ifNull(request_rate, 0) / 1000000 AS would_cost"""

@@ -39,7 +39,10 @@ def test_savings_and_charges_are_told(settings: Settings, environ: dict[str, str
     ]
     LedgerTables(settings, "test").insert(block_of(0, calls))
 
-    to = ("savings", "--to", "openai/gpt-4o-mini,nobody/unheard-of")
+    misspelt = run_command(environ, "savings", "--to", "openai/gpt-4o-mini,nobody/unheard-of")
+    assert (misspelt.returncode, misspelt.stdout) == (1, "")
+    assert "No price is known for nobody/unheard-of since" in misspelt.stderr
+    to = ("savings", "--to", "openai/gpt-4o-mini,openai/whisper-1")
     table = run_command(environ, *to).stdout
     assert "0.010500" in table
     assert "94.0" in table
@@ -55,10 +58,10 @@ def test_savings_and_charges_are_told(settings: Settings, environ: dict[str, str
     prices.write_text(MARKUPS)
     listed = {**environ, "TOKENTRAIL_PRICES": str(prices)}
     rows = json.loads(run_command(listed, "costs", "--by", "department", "--charged", "--json").stdout)
-    assert {row["department"]: (row["cost_usd"], float(row["charged_usd"])) for row in rows} == {
-        "research": ("0.003500000", 0.0039375),
-        "sales": ("0.003500000", 0.00175),
-        "legal": ("0.003500000", 0.0035),
+    assert {row["department"]: (row["cost_usd"], row["charged_usd"]) for row in rows} == {
+        "research": ("0.003500000", "0.003937500"),
+        "sales": ("0.003500000", "0.001750000"),
+        "legal": ("0.003500000", "0.003500000"),
     }
     assert "charged USD" in run_command(listed, "costs", "--charged").stdout
     assert "charged" not in run_command(listed, "costs").stdout

@@ -42,6 +42,20 @@ def parse_as_of(text: str | None, now: datetime | None = None) -> datetime:
     return moment
 
 
+def none_found(what: str, since: str, until: str | None = None) -> str:
+    """Say that a period, in the user's own words, has none of what was asked for, and which option asks for more."""
+    period = f"since {since}" + (f" until {until}" if until else "")
+    return f"No {what} {period}. Ask further back, for instance with --since {_wider(since)}."
+
+
+def _wider(since: str) -> str:
+    ago = _AGO.match(since.strip())
+    if ago is None:
+        return "30d"
+    asked = timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    return next((text for text in ("24h", "7d", "30d", "365d") if parse_duration(text) > asked), "3650d")
+
+
 def parse_duration(text: str) -> timedelta:
     """Return how long `90m`, `24h` or `7d` is.
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokentrail.cli.costs import parse_filter
-from tokentrail.cli.moments import parse_moment
+from tokentrail.cli.moments import none_found, parse_moment
 from tokentrail.cli.output import JsonFlag, out, print_json, print_table
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def savings(  # noqa: PLR0913 - each is an option of its own
     from tokentrail.processors.price_sources import open_price_book
     from tokentrail.settings import current_settings
     from tokentrail.sinks.clickhouse.cost_query import CostQuery
-    from tokentrail.sinks.clickhouse.savings_query import read_savings
+    from tokentrail.sinks.clickhouse.savings_query import read_savings, require_prices
 
     alternatives = [_alternative(text.strip(), tier) for text in to.split(",") if text.strip()]
     if not alternatives:
@@ -51,11 +51,13 @@ def savings(  # noqa: PLR0913 - each is an option of its own
         filters=dict(parse_filter(text) for text in where or ()),
         mapped=mapped,
     )
-    rows = read_savings(current_settings(), query, open_price_book(current_settings()), alternatives)
+    prices = open_price_book(current_settings())
+    require_prices(prices, query, alternatives)
+    rows = read_savings(current_settings(), query, prices, alternatives)
     if as_json:
         print_json([_document(row) for row in rows])
     elif not any(row.calls for row in rows):
-        out.print(f"No calls with a usage since {since}.")
+        out.print(none_found("calls with a usage", since, until), markup=False, soft_wrap=True)
     else:
         title = f"The same calls elsewhere, since {since}" + (f" until {until}" if until else "")
         print_table(title, ("at", *query.by, *_NUMBERS), [_cells(row) for row in rows], _NUMBERS)
