@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from tokentrail.processors.pricing import Rates
+from tokentrail.processors.unpriced import Unpriced
 from tokentrail.schemas.events import Usage
 
 PER_MILLION: Final = Decimal(1_000_000)
@@ -19,6 +20,8 @@ _SIDES: Final[tuple[tuple[Side, tuple[str, ...]], ...]] = (
     ("input", ("cache_read", "cache_write_5m", "cache_write_1h", "input_audio")),
     ("output", ("output_audio", "reasoning")),
 )
+_NO_RATE: Final = {"input": Unpriced.NO_INPUT_RATE, "output": Unpriced.NO_OUTPUT_RATE}
+_EXCEEDED: Final = {"input": Unpriced.INPUT_EXCEEDED, "output": Unpriced.OUTPUT_EXCEEDED}
 
 
 class CostLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,14 +42,16 @@ class CostExplanation(msgspec.Struct, frozen=True, kw_only=True):
     input_cost: Decimal | None = None
     output_cost: Decimal | None = None
     cost_usd: Decimal | None = None
+    reason: Unpriced | None = None
+    """What `fault` is about; None where there is a cost."""
     fault: str = ""
 
 
 def explain_cost(usage: Usage | None, rates: Rates | None) -> CostExplanation:
     """Take a cost apart, or say why there is none."""
-    fault = _fault(usage, rates)
-    if fault or usage is None or rates is None:
-        return CostExplanation(fault=fault)
+    reason, fault = _fault(usage, rates)
+    if reason or usage is None or rates is None:
+        return CostExplanation(reason=reason, fault=fault)
     lines: list[CostLine] = []
     sides: dict[str, Decimal | None] = {}
     for side, parts in _SIDES:
@@ -66,21 +71,23 @@ def explain_cost(usage: Usage | None, rates: Rates | None) -> CostExplanation:
     )
 
 
-def _fault(usage: Usage | None, rates: Rates | None) -> str:
+def _fault(usage: Usage | None, rates: Rates | None) -> tuple[Unpriced | None, str]:
     if rates is None:
-        return "No price is known for this provider and model."
+        return Unpriced.NO_PRICE, "No price is known for this provider and model."
     if usage is None or (usage.input_tokens is None and usage.output_tokens is None):
-        return "The provider told no usage."
+        return Unpriced.NO_USAGE, "The provider told no usage."
     if rates.cached_audio_apart and usage.cache_read_tokens and usage.input_audio_tokens and usage.input_tokens:
-        return "Cached audio has a price of its own, and the usage does not say how much of the audio was cached."
+        told = "Cached audio has a price of its own, and the usage does not say how much of the audio was cached."
+        return Unpriced.AUDIO_NOT_APART, told
     for side, parts in _SIDES:
         total = _tokens(usage, side)
         if total and getattr(rates, side) is None:
-            return f"The price list has no rate for {side}."
+            return _NO_RATE[side], f"The price list has no rate for {side}."
         apart = sum(tokens for _, tokens in _priced_apart(usage, rates, parts))
         if total and apart > total:
-            return f"The parts of the {side} add up to {apart:,} tokens, more than its total of {total:,}."
-    return ""
+            told = f"The parts of the {side} add up to {apart:,} tokens, more than its total of {total:,}."
+            return _EXCEEDED[side], told
+    return None, ""
 
 
 def _tokens(usage: Usage, part: str) -> int | None:

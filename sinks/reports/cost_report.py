@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from tokentrail.processors.budget_status import BudgetStatus
 from tokentrail.processors.cost_split import SpendRow, split_costs
+from tokentrail.processors.unpriced import unpriced_hint
 from tokentrail.schemas.budgets import CostSplit
 from tokentrail.sinks.reports.answers import Answers, chart_of_names, chart_over_time, figures_of, table_of
 from tokentrail.sinks.reports.report import Chart, Column, Period, Recommendation, Report, Table
@@ -72,7 +73,7 @@ def cost_report(  # noqa: PLR0913 - what a month's costs are made of
             table_of(answers[TOP_SPENDERS[0]], *TOP_SPENDERS[1:]),
             table_of(
                 answers["unpriced_models"],
-                "Models without a price: their calls are in no sum above",
+                "Unpriced calls, which are in no sum above",
                 [
                     ("provider", "provider", "text"),
                     ("model", "model", "text"),
@@ -80,10 +81,10 @@ def cost_report(  # noqa: PLR0913 - what a month's costs are made of
                     ("input_tokens", "input tokens", "count"),
                     ("output_tokens", "output tokens", "count"),
                 ],
-                "Every model has a price.",
+                "No call is unpriced.",
             ),
         ),
-        recommendations=tuple(_recommendations(budgets, answers)),
+        recommendations=tuple(_recommendations(budgets, answers, period)),
         notes=tuple(_notes(splits, departments, period)),
     )
 
@@ -199,7 +200,7 @@ def _budget_table(budgets: Sequence[BudgetStatus]) -> Table:
     )
 
 
-def _recommendations(budgets: Iterable[BudgetStatus], answers: Answers) -> Iterable[Recommendation]:
+def _recommendations(budgets: Iterable[BudgetStatus], answers: Answers, period: Period) -> Iterable[Recommendation]:
     for each in budgets:
         if each.reached or each.burning:
             told = f" Tell {', '.join(each.recipients)}." if each.recipients else ""
@@ -208,12 +209,16 @@ def _recommendations(budgets: Iterable[BudgetStatus], answers: Answers) -> Itera
                 because=f"budget {each.name}: {each.state}",
                 text=f"Agree on more, or stop what can wait until the first.{told}",
             )
-    if answers["unpriced_models"].rows:
-        yield Recommendation(
-            severity="WARNING",
-            because="models without a price",
-            text="Give them a price in your price list; `tokentrail prices missing` names them.",
-        )
+    unpriced = sum(record["unpriced_calls"] for record in answers["unpriced_models"].records())
+    if unpriced:
+        # The rollup is of whole hours.
+        until = period.until if period.until == _hour(period.until) else _hour(period.until) + timedelta(hours=1)
+        options = ("--since", f"{period.since:%Y-%m-%dT%H:%M}", "--until", f"{until:%Y-%m-%dT%H:%M}")
+        yield Recommendation(severity="WARNING", because="unpriced calls", text=unpriced_hint(unpriced, options))
+
+
+def _hour(moment: datetime) -> datetime:
+    return moment.replace(minute=0, second=0, microsecond=0)
 
 
 def _notes(splits: Sequence[CostSplit], departments: str, period: Period) -> Iterable[str]:

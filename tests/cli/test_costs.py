@@ -33,7 +33,7 @@ def test_costs_are_shown_as_a_table_and_exactly_as_json(settings: Settings, envi
 @pytest.mark.engine
 def test_no_calls_are_said_to_be_none(filled_ledger: Settings) -> None:
     nobodys = run_command(worker_environ(filled_ledger), "costs", "--since", "90m", "--where", "user=nobody")
-    assert nobodys.stdout == "No calls since 90m.\n"
+    assert nobodys.stdout == "No such calls since 90m. Ask further back, for instance with --since 24h.\n"
 
 
 def test_mistakes_are_told_in_a_sentence(environ: dict[str, str]) -> None:

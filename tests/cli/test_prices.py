@@ -93,7 +93,7 @@ def test_a_cost_is_explained_to_the_last_digit_and_what_has_no_price_is_listed(
     settings: Settings, environ: dict[str, str], listed: dict[str, str]
 ) -> None:
     migrate(settings)
-    assert "has a price" in run_command(environ, "prices", "missing").stdout
+    assert run_command(environ, "prices", "missing").stdout == "No call since 30d is unpriced.\n"
     nobody = run_command(environ, "prices", "explain", "0193a6a0-1111-7000-8000-000000000000")
     assert (nobody.returncode, "no completed call" in nobody.stderr) == (2, True)
     own = Settings(prices=Path(listed["TOKENTRAIL_PRICES"]))
@@ -102,11 +102,14 @@ def test_a_cost_is_explained_to_the_last_digit_and_what_has_no_price_is_listed(
         completed(1, usage=USAGE),
         completed(2, request_model="unheard-of", usage=USAGE),
         completed(3, request_model="unheard-of", usage=None, status="RATE_LIMITED"),
+        completed(4, usage=None, department="sales"),
+        completed(5, usage=Usage(input_tokens=1, output_tokens=1, cache_read_tokens=2), department="sales"),
+        completed(6, provider="nobody", usage=USAGE),
     ]
     LedgerTables(settings, "test").insert(block_of(0, calls, prices=open_price_book(own)))
     held = dict(rows(settings, "SELECT call_id, cost_usd FROM calls"))
 
-    (relay,) = json.loads(run_command(environ, "prices", "explain", "call-0", "--json").stdout)
+    (relay,) = json.loads(run_command(environ, "prices", "explain", " call-0\n", "--json").stdout)
     assert relay["agrees"] is True
     assert sum(Decimal(line["amount_usd"]) for line in relay["explanation"]["lines"]) == held["call-0"]
     assert relay["rates"]["listing"]["currency"] == "EUR"
@@ -115,9 +118,28 @@ def test_a_cost_is_explained_to_the_last_digit_and_what_has_no_price_is_listed(
     for told in ("8%", "listed by", "genai-prices", f"{held['call-1']:f}", "the same"):
         assert told in table
 
-    (missing,) = json.loads(run_command(environ, "prices", "missing", "--json").stdout)
-    assert (missing["provider"], missing["model"], missing["calls"]) == ("openai", "unheard-of", 1)
-    assert (missing["input_tokens"], missing["output_tokens"]) == (123_457, 999)
+    missing = json.loads(run_command(environ, "prices", "missing", "--json").stdout)
+    assert (missing["unpriced_calls"], missing["failed_without_tokens"]) == (4, 1)
+    assert [(one["provider"], one["model"], one["reason"], one["calls"]) for one in missing["missing"]] == [
+        ("nobody", "gpt-4o", "no_price", 1),
+        ("openai", "gpt-4o", "input_exceeded", 1),
+        ("openai", "gpt-4o", "no_usage", 1),
+        ("openai", "unheard-of", "failed", 1),
+        ("openai", "unheard-of", "no_price", 1),
+    ]
+    assert [missing["missing"][-1][f"{side}_tokens"] for side in ("input", "output")] == [123_457, 999]
+    listed_calls = run_command(environ, "prices", "missing").stdout
+    for words in ("the provider told no usage", "parts of the input exceed its total", "1 failed without tokens"):
+        assert words in listed_calls
+
+    # What a command counts as unpriced is what the command it names lists.
+    costs = run_command(environ, "costs", "--where", "department=sales", "--where", "provider=openai").stdout
+    assert costs.endswith(
+        "2 unpriced calls are in no sum: `tokentrail prices missing --since 24h --where department=sales "
+        "--where provider=openai` says why.\n"
+    )
+    narrow = ("--since", "24h", "--where", "department=sales", "--provider", "openai", "--provider", "azure")
+    assert json.loads(run_command(environ, "prices", "missing", *narrow, "--json").stdout)["unpriced_calls"] == 2
     assert held["call-2"] is None
     unknown = run_command(environ, "prices", "explain", "call-2")
     assert (unknown.returncode, "No price is known" in unknown.stdout) == (0, True)

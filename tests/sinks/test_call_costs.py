@@ -1,7 +1,8 @@
 """The cost of a call, four times: by the engine's view, by `cost_of`, in whole nano-USD, by genai-prices."""
 
 import random
-from datetime import UTC, date, datetime
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,13 +14,17 @@ from ledger_log import block_of, completed, rows
 from public_cost import public_cost
 from varied_usage import draw_usage
 
+from tokentrail.processors.cost_explanation import explain_cost
 from tokentrail.processors.nano_rates import cost_of_usage, scale_rates
 from tokentrail.processors.pricing import DayTariffs, LongContext, PriceBook, Rates, Tariff
 from tokentrail.processors.pricing_public import PublicPrices
+from tokentrail.processors.unpriced import Unpriced
 from tokentrail.schemas.events import CallCompleted, Usage
 from tokentrail.settings import Settings
+from tokentrail.sinks.clickhouse.cost_query import CostQuery
 from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables
 from tokentrail.sinks.clickhouse.migrations import migrate
+from tokentrail.sinks.clickhouse.unpriced_calls import read_unpriced_calls
 
 CALLS_OF_A_MODEL = 80
 KNOWN = [
@@ -98,12 +103,14 @@ def test_the_engine_and_python_and_genai_prices_agree_on_what_a_call_costs(setti
     LedgerTables(settings, "test").insert(block_of(0, payloads, prices=prices))
     found = rows(settings, "SELECT input_cost, output_cost, cost_usd FROM calls ORDER BY kafka_offset")
 
-    compared = 0
+    compared, reasons = 0, Counter[str]()
     for payload, costs in zip(payloads, found, strict=True):
         call = msgspec.json.decode(payload, type=CallCompleted)
         rates = prices.rates_for(call, at)
         ours = cost_of(call.usage, rates)
         assert costs == tuple(ours), call
+        if ours.total is None:
+            reasons[explain_cost(call.usage, rates).reason or ""] += 1
         if call.usage and rates:
             nano = cost_of_usage(call.usage, scale_rates(rates)) or (None, None, None)
             assert costs == tuple(None if part is None else Decimal(part).scaleb(-9) for part in nano), call
@@ -115,3 +122,10 @@ def test_the_engine_and_python_and_genai_prices_agree_on_what_a_call_costs(setti
     priced = sum(cost is not None for *_, cost in found)
     assert compared > 500
     assert len(found) > priced > compared
+
+    # The engine's reasons are those of `prices explain`, and each kind of them was drawn.
+    told = Counter[str]()
+    for one in read_unpriced_calls(settings, CostQuery(since=at - timedelta(days=1))):
+        told[one.reason] += one.calls
+    assert told == reasons
+    assert set(told) == set(Unpriced) - {Unpriced.FAILED, Unpriced.NOT_HELD}

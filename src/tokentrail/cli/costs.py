@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokentrail.cli.moments import parse_moment
+from tokentrail.cli.moments import none_found, parse_moment
 from tokentrail.cli.output import JsonFlag, out, print_json, print_table
 from tokentrail.cli.split_costs import show_split_costs
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tokentrail.sinks.clickhouse.cost_query import CostRow
 
 _NUMBERS = ("calls", "errors", "input tokens", "output tokens", "cost USD", "unpriced calls")
@@ -65,7 +67,9 @@ def costs(  # noqa: PLR0913 - each is an option of its own
         numbers = (*_NUMBERS, "charged USD") if charged else _NUMBERS
         print_table(title, (*query.by, *numbers), [_cells(row, charged=charged) for row in rows], numbers)
     else:
-        out.print(f"No calls since {since}.")
+        out.print(none_found("such calls" if where else "calls", since, until), markup=False, soft_wrap=True)
+    if not as_json:
+        _print_hint(sum(row.unpriced_calls for row in rows), since, until, where or (), mapped=mapped)
 
 
 def parse_filter(text: str) -> tuple[str, str]:
@@ -78,6 +82,16 @@ def parse_filter(text: str) -> tuple[str, str]:
     if not equals:
         raise typer.BadParameter(f"{text!r} is no filter; write for instance user=alice.")
     return name.strip(), value
+
+
+def _print_hint(calls: int, since: str, until: str | None, where: "Sequence[str]", *, mapped: bool) -> None:
+    from tokentrail.processors.unpriced import unpriced_hint
+
+    options = ["--since", since, *(["--until", until] if until else []), *(["--mapped"] if mapped else [])]
+    for text in where:
+        options += ["--where", text]
+    if calls:
+        out.print(unpriced_hint(calls, options), markup=False, soft_wrap=True)
 
 
 def _measures(row: "CostRow") -> dict[str, int | Decimal | None]:

@@ -24,6 +24,7 @@ def explain(
     from tokentrail.settings import current_settings
     from tokentrail.sinks.clickhouse.priced_calls import read_priced_calls
 
+    call_id = call_id.strip()
     calls = read_priced_calls(current_settings(), call_id)
     if not calls:
         raise typer.BadParameter(f"The ledger has no completed call {call_id}.")

@@ -12,7 +12,7 @@ from tokentrail.cli.moments import parse_moment
 from tokentrail.cli.output import JsonFlag, out, print_json, print_table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tokentrail.processors.invoices import Invoice
     from tokentrail.processors.reconciliation import Comparison, Reconciliation, Statement
@@ -82,6 +82,7 @@ def reconcile(  # noqa: PLR0913 - each is an option of its own
         print_json(_document(found, first, end))
     else:
         _print_comparisons(found, f"{invoice.name}, {first} to {end - timedelta(days=1)}", show_all=show_all)
+        _print_hint(found, first, end, providers)
     if not found.reconciled:
         raise typer.Exit(1)
 
@@ -116,9 +117,16 @@ def _print_comparisons(found: "Reconciliation", title: str, *, show_all: bool) -
         print_table(title, [columns[at] for at in told], [[row[at] for at in told] for row in rows], _NUMBERS)
     counts = ", ".join(f"{count} {verdict.replace('_', ' ')}" for verdict, count in found.counts().items() if count)
     out.print(f"{'Reconciled' if found.reconciled else 'NOT reconciled'}: {counts or 'nothing to compare'}.")
-    unpriced = found.here.unpriced_calls
-    if unpriced:
-        out.print(f"{unpriced:,} calls here have no price: `tokentrail prices missing` lists their models.")
+
+
+def _print_hint(found: "Reconciliation", first: date, end: date, providers: "Sequence[str]") -> None:
+    from tokentrail.processors.unpriced import unpriced_hint
+
+    options = ["--since", f"{first}", "--until", f"{end}"]
+    for name in providers:
+        options += ["--provider", name]
+    if found.here.unpriced_calls:
+        out.print(unpriced_hint(found.here.unpriced_calls, options), markup=False, soft_wrap=True)
 
 
 def _cells(one: "Comparison") -> list[str]:
