@@ -146,7 +146,10 @@ def _verify(archive: zipfile.ZipFile, keys: list[PublicKey]) -> Verdict:
     found: list[Found] = []
     if not keys:
         keys = [read_public_key(manifest.public_key)]
-        detail = f"the key {keys[0].key_id} is the file's own: compare it with what its owner says it is, or give --key"
+        detail = (
+            f"no key was given; the key {keys[0].key_id} that signed it is from the file itself: it is whole, and "
+            "whoever made it may have made the key as well. Give the owner's public key (--key), from elsewhere"
+        )
         found.append(Found(what=What.NOT_CHECKED, where=MANIFEST, detail=detail, note=True))
     signature = bytes.fromhex(archive.read(MANIFEST_SIGNATURE).decode())
     if not any(key.verifies(signature, _SIGNED_PREFIX + body) for key in keys):

@@ -44,8 +44,14 @@ def test_the_latest_state_of_each_alert_is_shown_newest_first(settings: Settings
 
 
 def test_without_alerts_a_sentence_says_so(environ: dict[str, str]) -> None:
-    assert run_command(environ, "alerts", "--since", "1h").stdout == "No alerts since 1h.\n"
-    assert run_command(environ, "alerts", "--incidents").stdout == "No incidents since 24h.\n"
+    assert (
+        run_command(environ, "alerts", "--since", "1h").stdout
+        == "No alerts since 1h. Ask further back, for instance with --since 24h.\n"
+    )
+    assert (
+        run_command(environ, "alerts", "--incidents").stdout
+        == "No incidents since 24h. Ask further back, for instance with --since 7d.\n"
+    )
 
 
 def test_an_alert_is_taken_on_by_the_beginning_of_its_id(settings: Settings, environ: dict[str, str]) -> None:

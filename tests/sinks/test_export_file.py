@@ -57,6 +57,10 @@ def test_a_file_is_sound_for_both_verifiers(tmp_path: Path, first: int) -> None:
     assert (verdict.findings, verdict.notes) == ([], [])
     assert run_script(path) == (0, f"{verdict.records} records, and nothing is wrong.\n")
     assert (verdict.records == 60) is (first == 1)
+    # Without a key it fits itself, which proves nothing of who made it; the note names the key that was taken.
+    unnamed = verify_export(path, [])
+    assert unnamed.sound
+    assert f"no key was given; the key {KEY.public.key_id}" in unnamed.notes[0].line
 
 
 def test_a_file_of_another_key_is_told(tmp_path: Path) -> None:

@@ -109,6 +109,7 @@ def test_commands_verify_and_export(signed: Settings, tmp_path: Path) -> None:
     answer = run_command(environ, "export", "--signed", "--out", str(path))
     assert answer.returncode == 0, answer.stderr
     answer = run_command(environ, "verify", "--export", str(path))
+    assert "your own (checkpoint_key); no --key was given." in answer.stdout
     assert (answer.returncode, "120 records" in answer.stdout) == (0, True), answer.stdout
     command(signed, "ALTER TABLE event_log UPDATE payload = replaceOne(payload, 'SUCCESS', 'TIMEOUT') WHERE 1")
     answer = run_command(environ, "verify", "--no-kafka", "--processes", "1")

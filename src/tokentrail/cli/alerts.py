@@ -9,7 +9,7 @@ import typer
 from tokentrail.cli.alert_controls import ack, silence, silences, unsilence
 from tokentrail.cli.alert_text import ID_DIGITS, as_document, note_of, readable
 from tokentrail.cli.incidents import show_incidents
-from tokentrail.cli.moments import parse_moment
+from tokentrail.cli.moments import none_found, parse_moment
 from tokentrail.cli.output import JsonFlag, out, print_json, print_json_line, print_table
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _show_alerts(moment: datetime, since: str, *, history: bool, as_json: bool) 
         )
         print_table("Alerts (times in UTC)", ("id", "at", "state", "severity", "rule", "what", "note"), rows)
     else:
-        out.print(f"No alerts since {since}.")
+        out.print(none_found("alerts", since), markup=False, soft_wrap=True)
 
 
 async def _read(since: datetime) -> "list[DeliveredAlert]":

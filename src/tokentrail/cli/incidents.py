@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tokentrail.cli.alert_text import ID_DIGITS, readable
+from tokentrail.cli.moments import none_found
 from tokentrail.cli.output import out, print_json, print_table
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def show_incidents(since: datetime, since_text: str, *, as_json: bool) -> None:
             right=("alerts",),
         )
     else:
-        out.print(f"No incidents since {since_text}.")
+        out.print(none_found("incidents", since_text), markup=False, soft_wrap=True)
 
 
 def _as_row(incident: "Incident", controls: "ControlBook") -> tuple[object, ...]:

@@ -48,7 +48,13 @@ def verify(  # noqa: PLR0913, PLR0917 - each is an option of its own
     if export is not None:
         from tokentrail.sinks.integrity.export_file import verify_export
 
-        verdict = verify_export(export, _keys(settings, key, required=False))
+        keys = _keys(settings, key, required=False)
+        verdict = verify_export(export, keys)
+        if keys and not as_json:
+            named = ", ".join(one.key_id for one in keys)
+            out.print(
+                f"Trusted: {named}, {'as --key says' if key else 'your own (checkpoint_key); no --key was given'}."
+            )
     else:
         moment = parse_moment(since) if since else None
         witnesses = _witnesses(settings, _keys(settings, key), checkpoints, kafka=kafka)
