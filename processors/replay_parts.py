@@ -17,7 +17,7 @@ from tokentrail.processors.frames import pack_frames
 from tokentrail.processors.sieve.admission import Survivors
 from tokentrail.processors.slicing import ClosedSlices, PartitionSlicer, RecordBatch, SlicerCounts
 from tokentrail.processors.tally_plan import plan_tallies
-from tokentrail.processors.watching import EntityKey, PartitionWatch, WatchMark
+from tokentrail.processors.watching import EntityKey, PartitionWatch
 from tokentrail.schemas.alerts import Alert
 from tokentrail.schemas.rules import Rule
 from tokentrail.schemas.slices import SliceFrame
@@ -26,10 +26,9 @@ _in_order: Final = attrgetter("occurred_at", "dimension", "where", "entity", "ru
 
 
 class RoutedFrame(msgspec.Struct, frozen=True, array_like=True):
-    """A frame for one watcher. `opened`: the first second in which its source partition had anything; -1: none yet."""
+    """A frame for one watcher."""
 
     watcher: int
-    opened: int
     frame: SliceFrame
 
 
@@ -49,9 +48,8 @@ class ReplaySlicing:
         plan = plan_tallies(rules)
         self._views = plan.frame_views
         self._slicers = {p: PartitionSlicer(p, plan, allowed_lateness_ms, cost, survivors) for p in partitions}
-        self._opened = dict.fromkeys(self._slicers, -1)
         self._sources, self._watchers = sources, watchers
-        self._newest_second = -1
+        self._first_second = self._newest_second = -1
 
     def add(self, batch: RecordBatch) -> list[RoutedFrame]:
         """Slice a batch; returns what it closed."""
@@ -68,7 +66,7 @@ class ReplaySlicing:
     @property
     def span_s(self) -> tuple[int, int]:
         """The first second that was closed with anything in it, and the last in which a record counted; -1: none."""
-        return min((second for second in self._opened.values() if second >= 0), default=-1), self._newest_second
+        return self._first_second, self._newest_second
 
     def counts(self) -> SlicerCounts:
         """Return what happened to the records, over all its partitions."""
@@ -77,12 +75,10 @@ class ReplaySlicing:
     def _pack(self, closed: ClosedSlices | None) -> list[RoutedFrame]:
         if closed is None:
             return []
-        partition = closed.source_partition
-        if self._opened[partition] < 0:
-            self._opened[partition] = closed.opened
-        opened = self._opened[partition]
+        if closed.opened >= 0 and not 0 <= self._first_second <= closed.opened:
+            self._first_second = closed.opened
         return [
-            RoutedFrame(watcher, opened, frame)
+            RoutedFrame(watcher, frame)
             for watcher, frame in pack_frames(closed, self._views, self._sources, self._watchers)
         ]
 
@@ -90,53 +86,28 @@ class ReplaySlicing:
 class ReplayWatching:
     """Watches the entities that are routed to one watcher."""
 
-    def __init__(self, rules: Sequence[Rule], sources: int, survivors: Survivors | None = None) -> None:
-        self._rules = rules
-        self._sources = sources
-        self._survivors = survivors
-        self._waiting: list[SliceFrame] = []
-        self._closed: dict[int, int] = {}
-        self._opened: dict[int, int] = {}
-        self._watch: PartitionWatch | None = None
+    def __init__(self, rules: Sequence[Rule], survivors: Survivors | None = None) -> None:
         self.entities = CountedEntities()
+        self._watch = PartitionWatch(rules, self.entities, None, survivors)
 
     @property
     def clock(self) -> int | None:
         """Alerts of later seconds only are still to come; None before the first."""
-        return self._watch.clock if self._watch else None
+        return self._watch.clock
 
     def apply(self, routed: RoutedFrame) -> None:
         """Take in a frame."""
-        if self._watch is None:
-            self._begin(routed)
-        else:
-            _apply(self._watch, routed.frame)
+        frame = routed.frame
+        self._watch.apply(
+            frame.source_partition, frame.source_partitions, frame.closed_through, frame.views, frame.rows,
+            frame.slices, frame.opened,
+        )  # fmt: skip
 
     def advance(self) -> list[Alert]:
         """Judge what can be judged; returns the state changes in order."""
-        if self._watch is None:
-            return []
         told = list(self._watch.advance())
         self._watch.dirty.clear()
         return told
-
-    def _begin(self, routed: RoutedFrame) -> None:
-        """Find out when the whole log begins, whoever watches its first entities: rules on new entities ask for it."""
-        frame = routed.frame
-        self._waiting.append(frame)
-        self._closed[frame.source_partition] = frame.closed_through
-        if routed.opened >= 0:
-            self._opened[frame.source_partition] = routed.opened
-        if len(self._closed) < self._sources or not self._opened:
-            return
-        begun = min(self._opened.values())
-        if begun > min(self._closed.values()):
-            return
-        mark = WatchMark(clock=begun - 1, begun=begun)
-        self._watch = PartitionWatch(self._rules, self.entities, mark, self._survivors)
-        for waiting in self._waiting:
-            _apply(self._watch, waiting)
-        self._waiting.clear()
 
 
 class CountedEntities(dict[EntityKey, Remembered]):
@@ -197,9 +168,3 @@ def add_counts(counts: Iterable[SlicerCounts]) -> SlicerCounts:
         for name in SlicerCounts.__struct_fields__:
             setattr(total, name, getattr(total, name) + getattr(each, name))
     return total
-
-
-def _apply(watch: PartitionWatch, frame: SliceFrame) -> None:
-    watch.apply(
-        frame.source_partition, frame.source_partitions, frame.closed_through, frame.views, frame.rows, frame.slices
-    )

@@ -55,7 +55,7 @@ def _replay_in_parts(shares: Sequence[Sequence[int]], watchers: int) -> list[Ale
     frames += [frame for slicing in slicers for frame in slicing.close_through(int(START.timestamp()) + 1000)]
     merge, told = AlertMerge(range(watchers)), []
     for number in range(watchers):
-        watching = ReplayWatching(RULES, PARTITIONS)
+        watching = ReplayWatching(RULES)
         for frame in frames:
             if frame.watcher == number:
                 watching.apply(msgspec.msgpack.decode(msgspec.msgpack.encode(frame), type=type(frame)))
