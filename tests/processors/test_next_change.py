@@ -44,18 +44,22 @@ def watch(rules: tuple[Rule, ...], steps: list[tuple[int, str, int, int]]) -> It
     yield from watched.advance()
 
 
-@settings(max_examples=60, deadline=None)
-@given(STEPS)
-def test_alerts_are_those_of_a_look_every_second(steps: list[tuple[int, str, int, int]]) -> None:
-    told = list(watch(RULES, steps))
+@pytest.mark.parametrize("examples", [40, pytest.param(500, marks=pytest.mark.soak)])
+def test_alerts_are_those_of_a_look_every_second(examples: int) -> None:
     seldom = Observer.due
 
     def every_second(self: Observer, entity: Entity) -> int | None:
         return entity.last_tick + 1 if entity.tracks else seldom(self, entity)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Observer, "due", every_second)
-        assert list(watch(RULES, steps)) == told
+    @settings(max_examples=examples, deadline=None)
+    @given(STEPS)
+    def check(steps: list[tuple[int, str, int, int]]) -> None:
+        told = list(watch(RULES, steps))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Observer, "due", every_second)
+            assert list(watch(RULES, steps)) == told
+
+    check()
 
 
 def test_an_alert_that_stays_open_costs_a_look_an_hour() -> None:
