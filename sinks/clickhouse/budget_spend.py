@@ -12,7 +12,7 @@ from tokentrail.processors.mappings import TARGETS
 from tokentrail.schemas.budgets import SpendBudget
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
-from tokentrail.sinks.clickhouse.mapping_sql import mapped, mapped_days
+from tokentrail.sinks.clickhouse.mapping_sql import known_mappings, mapped_on_day
 
 
 class BudgetSpendQuery(msgspec.Struct, frozen=True):
@@ -25,21 +25,18 @@ class BudgetSpendQuery(msgspec.Struct, frozen=True):
     def to_sql(self) -> tuple[str, dict[str, str]]:
         """Return the statement and its parameters; its columns are day, cost in USD, and calls without a price."""
         parameters = {"since": self.since.isoformat(), "until": self.until.isoformat()}
-        direct, told = ["call.day >= {since:Date}", "call.day <= {until:Date}"], []
+        conditions = ["call.day >= {since:Date}", "call.day <= {until:Date}"]
         targets = tuple(name for name in TARGETS if self.budget.mapped and name in self.budget.where)
         for name, value in self.budget.where.items():
             parameters[f"where_{name}"] = value
-            if name in targets:
-                own = "''" if name == "cost_centre" else f"call.{name}"
-                told.append(f"{mapped(name, own, 'call.day')} = {{where_{name}:String}}")
-            else:
-                direct.append(f"call.{name} = {{where_{name}:String}}")
-        rows = f"calls_day AS call\nWHERE {' AND '.join(direct)}"
-        if targets:
-            rows = f"{mapped_days(' AND '.join(direct), targets)}\nWHERE {' AND '.join(told)}"
+            own = "''" if name == "cost_centre" else f"call.{name}"
+            column = mapped_on_day(name, own) if name in targets else f"call.{name}"
+            conditions.append(f"{column} = {{where_{name}:String}}")
+        known = f"{known_mappings(*targets)}\n" if targets else ""
         sql = (
+            f"{known}"
             "SELECT call.day AS day, sum(call.cost_usd) AS cost_usd, sum(call.unpriced_calls) AS unpriced_calls\n"
-            f"FROM {rows}\nGROUP BY day\nORDER BY day"
+            f"FROM calls_day AS call\nWHERE {' AND '.join(conditions)}\nGROUP BY day\nORDER BY day"
         )
         return sql, parameters
 

@@ -1,16 +1,63 @@
-"""Mappings at query time: the joins, and the expressions for what a call belongs to on its day."""
+"""Mappings at query time: what a call belongs to on its day, as SQL.
+
+Over a rollup by day the mappings are constants that the statement reads first: every row is looked up in them by hash,
+and none is joined. Over calls they are joins.
+"""
 
 from typing import Final
 
 from tokentrail.processors.mappings import SOURCES, TARGETS
 
-_OWN: Final = ("department", "team")
-"""What a call says itself where nothing is mapped."""
-_MEASURES: Final = ("calls", "input_tokens", "output_tokens", "priced_calls", "unpriced_calls", "cost_usd")
-_KEPT: Final = (
-    "if(call.{source} IN (SELECT value FROM mappings WHERE dimension = '{source}'), toString(call.{source}), '') "
-    "AS {source}"
-)
+# What holds changes only on the turns: days on which entries begin or end. Between two of them lies a period; the first
+# one is before every turn. `held` is what holds in each period, by the same rule as `holding` of processors.mappings.
+_KNOWN: Final = """\
+(
+    SELECT arraySort(groupUniqArrayArray(arrayFilter(
+        day -> day NOT IN (toDate('1970-01-01'), toDate('2149-06-06')), [valid_from, valid_until]
+    )))
+    FROM mappings
+    WHERE target = '{target}'
+) AS {target}_turns,
+if(empty({target}_turns), [toUInt16(0)], range(toUInt16({target}_turns[1]), toUInt16({target}_turns[-1]) + 1))
+    AS {target}_days,
+arrayMap(day -> toUInt64(arrayCount(turn -> toUInt16(turn) <= day, {target}_turns)) + 1, {target}_days)
+    AS {target}_periods,
+(
+    SELECT (
+        {lookups},
+        arrayConcat([toUInt64(0)], groupArrayArray(arrayMap(
+            (name, period) -> id * 65536 + period, held, arrayEnumerate(held)
+        ))),
+        arrayConcat([''], groupArrayArray(held))
+    )
+    FROM
+    (
+        SELECT
+            dimension,
+            value,
+            row_number() OVER () AS id,
+            arrayReverseSort(groupArray((recorded_at, position, valid_from, valid_until, target_value))) AS entries,
+            arrayMap(
+                turn -> arrayFirst(entry -> turn >= entry.3 AND turn < entry.4, entries).5,
+                arrayConcat([toDate('1970-01-01')], {target}_turns)
+            ) AS held
+        FROM mappings
+        WHERE target = '{target}'
+        GROUP BY dimension, value
+    )
+) AS {target}_known"""
+_LOOKUP: Final = """\
+arrayConcat([''], groupArrayIf(value, dimension = '{source}')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = '{source}'))"""
+# Of a source that is not mapped at all, nothing is looked up and no column read.
+_FOUND: Final = """\
+if(length({target}_known.{values}) = 1, NULL, nullIf(transform(
+            transform(call.{source}, {target}_known.{values}, {target}_known.{ids}, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), {target}_days[-1]), {target}_days, {target}_periods, toUInt64(1)
+                ),
+            {target}_known.{keys}, {target}_known.{names}, ''
+        ), ''))"""
 _JOIN: Final = """\
 LEFT ANY JOIN
 (
@@ -27,10 +74,10 @@ LEFT ANY JOIN
 ) AS mapped_{source} ON mapped_{source}.value = {column}"""
 
 
-def mapping_joins(team: str, mappings: str = "mappings", targets: tuple[str, ...] = TARGETS) -> str:
+def mapping_joins(team: str, mappings: str = "mappings") -> str:
     """Return the joins for a table whose alias is `call`; `team` is the expression of a call's own team."""
     entries = ",\n        ".join(
-        f"arrayReverseSort(groupArrayIf(entry, target = '{target}')) AS {target}" for target in targets
+        f"arrayReverseSort(groupArrayIf(entry, target = '{target}')) AS {target}" for target in TARGETS
     )
     return "\n".join(
         _JOIN.format(
@@ -40,28 +87,30 @@ def mapping_joins(team: str, mappings: str = "mappings", targets: tuple[str, ...
     )
 
 
-def mapped_days(conditions: str, targets: tuple[str, ...] = TARGETS) -> str:
-    """Return the days of `calls_day` that fulfil conditions, as rows `call` beside the mappings of their values.
-
-    What no mapping names is put together first, so that a million rows of users become a few for the joins.
-    `conditions` are about `call`, before any mapping; `mapped` with `call.day` tells the rest.
-    """
-    kept = [f"call.{source} AS {source}" if source in _OWN else _KEPT.format(source=source) for source in SOURCES]
-    sums = [f"sum(call.{measure}) AS {measure}" for measure in _MEASURES]
-    columns = ",\n        ".join(["call.day AS day", "call.status AS status", *kept, *sums])
-    groups = ", ".join(("day", "status", *SOURCES))
-    return (
-        f"(\n    SELECT\n        {columns}\n    FROM calls_day AS call\n    WHERE {conditions}\n    GROUP BY {groups}\n"
-        f") AS call\n{mapping_joins('call.team', targets=targets)}"
-    )
-
-
 def mapped(target: str, own: str, day: str) -> str:
-    """Return the expression of what a call belongs to on `day`; `own` is what it says itself."""
+    """Return the expression of what a call belongs to on `day`, beside `mapping_joins`; `own` is what it says."""
     if target not in TARGETS:
         raise ValueError(target)
     found = ",\n        ".join(
         f"nullIf(arrayFirst(entry -> {day} >= entry.3 AND {day} < entry.4, mapped_{source}.{target}).5, '')"
         for source in SOURCES
+    )
+    return f"coalesce(\n        {found},\n        toString({own})\n    )"
+
+
+def known_mappings(*targets: str) -> str:
+    """Return what `mapped_on_day` needs: the WITH of its statement."""
+    lookups = ",\n        ".join(_LOOKUP.format(source=source) for source in SOURCES)
+    return "WITH\n" + ",\n".join(_KNOWN.format(target=target, lookups=lookups) for target in targets)
+
+
+def mapped_on_day(target: str, own: str) -> str:
+    """Return the expression of what a row of a rollup by day belongs to; its alias is `call`.
+
+    `own` is the expression of what the calls say themselves.
+    """
+    places = {"target": target, "keys": 2 * len(SOURCES) + 1, "names": 2 * len(SOURCES) + 2}
+    found = ",\n        ".join(
+        _FOUND.format(source=source, values=2 * at + 1, ids=2 * at + 2, **places) for at, source in enumerate(SOURCES)
     )
     return f"coalesce(\n        {found},\n        toString({own})\n    )"

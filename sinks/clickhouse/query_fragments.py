@@ -3,7 +3,7 @@
 from typing import Final
 
 from tokentrail.processors.mappings import TARGETS
-from tokentrail.sinks.clickhouse.mapping_sql import mapped, mapped_days
+from tokentrail.sinks.clickhouse.mapping_sql import known_mappings, mapped_on_day
 
 _LEVELS: Final = "quantilesDDMerge(0.01, 0.5, 0.9, 0.95, 0.99)"
 _WITHIN_DAYS: Final = "call.day >= toDate({since:DateTime('UTC')}) AND call.day < {until:DateTime('UTC')}"
@@ -23,9 +23,9 @@ if(sum(call.latency_count) = 0, NULL, sum(call.latency_ms_sum) / sum(call.latenc
     "first_token": """\
 if(sum(call.time_to_first_token_count) = 0, NULL, ${first_token_levels}[1]) AS first_token_p50_ms,
     if(sum(call.time_to_first_token_count) = 0, NULL, ${first_token_levels}[3]) AS first_token_p95_ms""",
-    **{f"days_with_{name}": mapped_days(_WITHIN_DAYS, (name,)) for name in TARGETS},
-    **{f"mapped_{name}": mapped(name, f"call.{name}", "call.day") for name in TARGETS if name != "cost_centre"},
-    "mapped_cost_centre": mapped("cost_centre", "''", "call.day"),
+    **{f"known_{name}": known_mappings(name) for name in TARGETS},
+    **{f"mapped_{name}": mapped_on_day(name, f"call.{name}") for name in TARGETS if name != "cost_centre"},
+    "mapped_cost_centre": mapped_on_day("cost_centre", "''"),
     "within": """\
 call.time >= {since:DateTime('UTC')} AND call.time < {until:DateTime('UTC')}
     AND call.appended_at >= {since:DateTime('UTC')} - INTERVAL 5 MINUTE

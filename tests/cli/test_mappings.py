@@ -11,7 +11,7 @@ from ledger_log import rows, run_command
 
 from tokentrail.processors.mappings import SOURCES, TARGETS, MappingEntry, attribute, holding
 from tokentrail.settings import Settings
-from tokentrail.sinks.clickhouse.mapping_sql import mapped, mapping_joins
+from tokentrail.sinks.clickhouse.mapping_sql import known_mappings, mapped, mapped_on_day, mapping_joins
 from tokentrail.sinks.clickhouse.mapping_table import read_recorded_mappings, record_mappings
 
 
@@ -75,6 +75,17 @@ def test_the_engine_applies_mappings_as_the_rules_say(settings: Settings) -> Non
         call = dict(zip(SOURCES, row, strict=False))
         assert row[len(SOURCES) :] == [attribute(call, held[shift], target) for target in TARGETS]
     assert len(answers) == 13 * len(known_calls())
+    own = {target: f"call.{target}" if target in SOURCES else "''" for target in TARGETS}
+    told = ", ".join(mapped_on_day(target, own[target]) for target in TARGETS)
+    columns = ", ".join(source for source in SOURCES if source != "team")
+    days = f"(SELECT arrayJoin(range(-5, 8)) AS shift, day + shift AS day, {columns}, team FROM calls_day)"  # noqa: S608 - names of ours
+    fields = [f"call.{source}" for source in SOURCES]
+    sql = f"{known_mappings(*TARGETS)} SELECT call.shift, {', '.join(fields)}, {told} FROM {days} AS call"  # noqa: S608 - names of ours
+    answers = rows(settings, sql)
+    for shift, *row in answers:
+        call = dict(zip(SOURCES, row, strict=False))
+        assert row[len(SOURCES) :] == [attribute(call, held[shift], target) for target in TARGETS]
+    assert len(answers) > 13
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,130 @@
+WITH
+(
+    SELECT arraySort(groupUniqArrayArray(arrayFilter(
+        day -> day NOT IN (toDate('1970-01-01'), toDate('2149-06-06')), [valid_from, valid_until]
+    )))
+    FROM mappings
+    WHERE target = 'department'
+) AS department_turns,
+if(empty(department_turns), [toUInt16(0)], range(toUInt16(department_turns[1]), toUInt16(department_turns[-1]) + 1))
+    AS department_days,
+arrayMap(day -> toUInt64(arrayCount(turn -> toUInt16(turn) <= day, department_turns)) + 1, department_days)
+    AS department_periods,
+(
+    SELECT (
+        arrayConcat([''], groupArrayIf(value, dimension = 'api_key_id')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'api_key_id')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'user_id')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'user_id')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'feature')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'feature')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'team')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'team')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'service')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'service')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'environment')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'environment')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'request_source')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'request_source')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'provider')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'provider')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'model')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'model')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'department')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'department')),
+        arrayConcat([toUInt64(0)], groupArrayArray(arrayMap(
+            (name, period) -> id * 65536 + period, held, arrayEnumerate(held)
+        ))),
+        arrayConcat([''], groupArrayArray(held))
+    )
+    FROM
+    (
+        SELECT
+            dimension,
+            value,
+            row_number() OVER () AS id,
+            arrayReverseSort(groupArray((recorded_at, position, valid_from, valid_until, target_value))) AS entries,
+            arrayMap(
+                turn -> arrayFirst(entry -> turn >= entry.3 AND turn < entry.4, entries).5,
+                arrayConcat([toDate('1970-01-01')], department_turns)
+            ) AS held
+        FROM mappings
+        WHERE target = 'department'
+        GROUP BY dimension, value
+    )
+) AS department_known
 SELECT
     coalesce(
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_api_key_id.department).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_user_id.department).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_feature.department).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_team.department).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_service.department).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_environment.department).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_request_source.department).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_provider.department).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_model.department).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_department.department).5, ''),
+        if(length(department_known.1) = 1, NULL, nullIf(transform(
+            transform(call.api_key_id, department_known.1, department_known.2, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
+                ),
+            department_known.21, department_known.22, ''
+        ), '')),
+        if(length(department_known.3) = 1, NULL, nullIf(transform(
+            transform(call.user_id, department_known.3, department_known.4, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
+                ),
+            department_known.21, department_known.22, ''
+        ), '')),
+        if(length(department_known.5) = 1, NULL, nullIf(transform(
+            transform(call.feature, department_known.5, department_known.6, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
+                ),
+            department_known.21, department_known.22, ''
+        ), '')),
+        if(length(department_known.7) = 1, NULL, nullIf(transform(
+            transform(call.team, department_known.7, department_known.8, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
+                ),
+            department_known.21, department_known.22, ''
+        ), '')),
+        if(length(department_known.9) = 1, NULL, nullIf(transform(
+            transform(call.service, department_known.9, department_known.10, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
+                ),
+            department_known.21, department_known.22, ''
+        ), '')),
+        if(length(department_known.11) = 1, NULL, nullIf(transform(
+            transform(call.environment, department_known.11, department_known.12, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
+                ),
+            department_known.21, department_known.22, ''
+        ), '')),
+        if(length(department_known.13) = 1, NULL, nullIf(transform(
+            transform(call.request_source, department_known.13, department_known.14, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
+                ),
+            department_known.21, department_known.22, ''
+        ), '')),
+        if(length(department_known.15) = 1, NULL, nullIf(transform(
+            transform(call.provider, department_known.15, department_known.16, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
+                ),
+            department_known.21, department_known.22, ''
+        ), '')),
+        if(length(department_known.17) = 1, NULL, nullIf(transform(
+            transform(call.model, department_known.17, department_known.18, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
+                ),
+            department_known.21, department_known.22, ''
+        ), '')),
+        if(length(department_known.19) = 1, NULL, nullIf(transform(
+            transform(call.department, department_known.19, department_known.20, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
+                ),
+            department_known.21, department_known.22, ''
+        ), '')),
         toString(call.department)
     ) AS department,
     sum(call.calls) AS calls,
@@ -18,160 +133,8 @@ SELECT
     sum(call.output_tokens) AS output_tokens,
     if(sum(call.priced_calls) = 0, NULL, sum(call.cost_usd)) AS cost_usd,
     sum(call.unpriced_calls) AS unpriced_calls
-FROM (
-    SELECT
-        call.day AS day,
-        call.status AS status,
-        if(call.api_key_id IN (SELECT value FROM mappings WHERE dimension = 'api_key_id'), toString(call.api_key_id), '') AS api_key_id,
-        if(call.user_id IN (SELECT value FROM mappings WHERE dimension = 'user_id'), toString(call.user_id), '') AS user_id,
-        if(call.feature IN (SELECT value FROM mappings WHERE dimension = 'feature'), toString(call.feature), '') AS feature,
-        call.team AS team,
-        if(call.service IN (SELECT value FROM mappings WHERE dimension = 'service'), toString(call.service), '') AS service,
-        if(call.environment IN (SELECT value FROM mappings WHERE dimension = 'environment'), toString(call.environment), '') AS environment,
-        if(call.request_source IN (SELECT value FROM mappings WHERE dimension = 'request_source'), toString(call.request_source), '') AS request_source,
-        if(call.provider IN (SELECT value FROM mappings WHERE dimension = 'provider'), toString(call.provider), '') AS provider,
-        if(call.model IN (SELECT value FROM mappings WHERE dimension = 'model'), toString(call.model), '') AS model,
-        call.department AS department,
-        sum(call.calls) AS calls,
-        sum(call.input_tokens) AS input_tokens,
-        sum(call.output_tokens) AS output_tokens,
-        sum(call.priced_calls) AS priced_calls,
-        sum(call.unpriced_calls) AS unpriced_calls,
-        sum(call.cost_usd) AS cost_usd
-    FROM calls_day AS call
-    WHERE call.day >= toDate({since:DateTime('UTC')}) AND call.day < {until:DateTime('UTC')}
-    GROUP BY day, status, api_key_id, user_id, feature, team, service, environment, request_source, provider, model, department
-) AS call
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'api_key_id'
-    )
-    GROUP BY value
-) AS mapped_api_key_id ON mapped_api_key_id.value = call.api_key_id
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'user_id'
-    )
-    GROUP BY value
-) AS mapped_user_id ON mapped_user_id.value = call.user_id
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'feature'
-    )
-    GROUP BY value
-) AS mapped_feature ON mapped_feature.value = call.feature
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'team'
-    )
-    GROUP BY value
-) AS mapped_team ON mapped_team.value = call.team
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'service'
-    )
-    GROUP BY value
-) AS mapped_service ON mapped_service.value = call.service
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'environment'
-    )
-    GROUP BY value
-) AS mapped_environment ON mapped_environment.value = call.environment
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'request_source'
-    )
-    GROUP BY value
-) AS mapped_request_source ON mapped_request_source.value = call.request_source
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'provider'
-    )
-    GROUP BY value
-) AS mapped_provider ON mapped_provider.value = call.provider
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'model'
-    )
-    GROUP BY value
-) AS mapped_model ON mapped_model.value = call.model
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'department')) AS department
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'department'
-    )
-    GROUP BY value
-) AS mapped_department ON mapped_department.value = call.department
+FROM calls_day AS call
+WHERE call.day >= toDate({since:DateTime('UTC')}) AND call.day < {until:DateTime('UTC')}
 GROUP BY department
 ORDER BY cost_usd DESC NULLS LAST, calls DESC, department
 LIMIT {limit:UInt32}

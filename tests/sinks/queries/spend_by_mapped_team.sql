@@ -1,15 +1,130 @@
+WITH
+(
+    SELECT arraySort(groupUniqArrayArray(arrayFilter(
+        day -> day NOT IN (toDate('1970-01-01'), toDate('2149-06-06')), [valid_from, valid_until]
+    )))
+    FROM mappings
+    WHERE target = 'team'
+) AS team_turns,
+if(empty(team_turns), [toUInt16(0)], range(toUInt16(team_turns[1]), toUInt16(team_turns[-1]) + 1))
+    AS team_days,
+arrayMap(day -> toUInt64(arrayCount(turn -> toUInt16(turn) <= day, team_turns)) + 1, team_days)
+    AS team_periods,
+(
+    SELECT (
+        arrayConcat([''], groupArrayIf(value, dimension = 'api_key_id')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'api_key_id')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'user_id')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'user_id')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'feature')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'feature')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'team')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'team')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'service')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'service')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'environment')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'environment')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'request_source')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'request_source')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'provider')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'provider')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'model')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'model')),
+        arrayConcat([''], groupArrayIf(value, dimension = 'department')),
+        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'department')),
+        arrayConcat([toUInt64(0)], groupArrayArray(arrayMap(
+            (name, period) -> id * 65536 + period, held, arrayEnumerate(held)
+        ))),
+        arrayConcat([''], groupArrayArray(held))
+    )
+    FROM
+    (
+        SELECT
+            dimension,
+            value,
+            row_number() OVER () AS id,
+            arrayReverseSort(groupArray((recorded_at, position, valid_from, valid_until, target_value))) AS entries,
+            arrayMap(
+                turn -> arrayFirst(entry -> turn >= entry.3 AND turn < entry.4, entries).5,
+                arrayConcat([toDate('1970-01-01')], team_turns)
+            ) AS held
+        FROM mappings
+        WHERE target = 'team'
+        GROUP BY dimension, value
+    )
+) AS team_known
 SELECT
     coalesce(
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_api_key_id.team).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_user_id.team).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_feature.team).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_team.team).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_service.team).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_environment.team).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_request_source.team).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_provider.team).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_model.team).5, ''),
-        nullIf(arrayFirst(entry -> call.day >= entry.3 AND call.day < entry.4, mapped_department.team).5, ''),
+        if(length(team_known.1) = 1, NULL, nullIf(transform(
+            transform(call.api_key_id, team_known.1, team_known.2, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
+                ),
+            team_known.21, team_known.22, ''
+        ), '')),
+        if(length(team_known.3) = 1, NULL, nullIf(transform(
+            transform(call.user_id, team_known.3, team_known.4, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
+                ),
+            team_known.21, team_known.22, ''
+        ), '')),
+        if(length(team_known.5) = 1, NULL, nullIf(transform(
+            transform(call.feature, team_known.5, team_known.6, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
+                ),
+            team_known.21, team_known.22, ''
+        ), '')),
+        if(length(team_known.7) = 1, NULL, nullIf(transform(
+            transform(call.team, team_known.7, team_known.8, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
+                ),
+            team_known.21, team_known.22, ''
+        ), '')),
+        if(length(team_known.9) = 1, NULL, nullIf(transform(
+            transform(call.service, team_known.9, team_known.10, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
+                ),
+            team_known.21, team_known.22, ''
+        ), '')),
+        if(length(team_known.11) = 1, NULL, nullIf(transform(
+            transform(call.environment, team_known.11, team_known.12, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
+                ),
+            team_known.21, team_known.22, ''
+        ), '')),
+        if(length(team_known.13) = 1, NULL, nullIf(transform(
+            transform(call.request_source, team_known.13, team_known.14, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
+                ),
+            team_known.21, team_known.22, ''
+        ), '')),
+        if(length(team_known.15) = 1, NULL, nullIf(transform(
+            transform(call.provider, team_known.15, team_known.16, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
+                ),
+            team_known.21, team_known.22, ''
+        ), '')),
+        if(length(team_known.17) = 1, NULL, nullIf(transform(
+            transform(call.model, team_known.17, team_known.18, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
+                ),
+            team_known.21, team_known.22, ''
+        ), '')),
+        if(length(team_known.19) = 1, NULL, nullIf(transform(
+            transform(call.department, team_known.19, team_known.20, toUInt64(0)) * 65536
+                + transform(
+                    least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
+                ),
+            team_known.21, team_known.22, ''
+        ), '')),
         toString(call.team)
     ) AS team,
     sum(call.calls) AS calls,
@@ -18,160 +133,8 @@ SELECT
     sum(call.output_tokens) AS output_tokens,
     if(sum(call.priced_calls) = 0, NULL, sum(call.cost_usd)) AS cost_usd,
     sum(call.unpriced_calls) AS unpriced_calls
-FROM (
-    SELECT
-        call.day AS day,
-        call.status AS status,
-        if(call.api_key_id IN (SELECT value FROM mappings WHERE dimension = 'api_key_id'), toString(call.api_key_id), '') AS api_key_id,
-        if(call.user_id IN (SELECT value FROM mappings WHERE dimension = 'user_id'), toString(call.user_id), '') AS user_id,
-        if(call.feature IN (SELECT value FROM mappings WHERE dimension = 'feature'), toString(call.feature), '') AS feature,
-        call.team AS team,
-        if(call.service IN (SELECT value FROM mappings WHERE dimension = 'service'), toString(call.service), '') AS service,
-        if(call.environment IN (SELECT value FROM mappings WHERE dimension = 'environment'), toString(call.environment), '') AS environment,
-        if(call.request_source IN (SELECT value FROM mappings WHERE dimension = 'request_source'), toString(call.request_source), '') AS request_source,
-        if(call.provider IN (SELECT value FROM mappings WHERE dimension = 'provider'), toString(call.provider), '') AS provider,
-        if(call.model IN (SELECT value FROM mappings WHERE dimension = 'model'), toString(call.model), '') AS model,
-        call.department AS department,
-        sum(call.calls) AS calls,
-        sum(call.input_tokens) AS input_tokens,
-        sum(call.output_tokens) AS output_tokens,
-        sum(call.priced_calls) AS priced_calls,
-        sum(call.unpriced_calls) AS unpriced_calls,
-        sum(call.cost_usd) AS cost_usd
-    FROM calls_day AS call
-    WHERE call.day >= toDate({since:DateTime('UTC')}) AND call.day < {until:DateTime('UTC')}
-    GROUP BY day, status, api_key_id, user_id, feature, team, service, environment, request_source, provider, model, department
-) AS call
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'api_key_id'
-    )
-    GROUP BY value
-) AS mapped_api_key_id ON mapped_api_key_id.value = call.api_key_id
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'user_id'
-    )
-    GROUP BY value
-) AS mapped_user_id ON mapped_user_id.value = call.user_id
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'feature'
-    )
-    GROUP BY value
-) AS mapped_feature ON mapped_feature.value = call.feature
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'team'
-    )
-    GROUP BY value
-) AS mapped_team ON mapped_team.value = call.team
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'service'
-    )
-    GROUP BY value
-) AS mapped_service ON mapped_service.value = call.service
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'environment'
-    )
-    GROUP BY value
-) AS mapped_environment ON mapped_environment.value = call.environment
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'request_source'
-    )
-    GROUP BY value
-) AS mapped_request_source ON mapped_request_source.value = call.request_source
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'provider'
-    )
-    GROUP BY value
-) AS mapped_provider ON mapped_provider.value = call.provider
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'model'
-    )
-    GROUP BY value
-) AS mapped_model ON mapped_model.value = call.model
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        arrayReverseSort(groupArrayIf(entry, target = 'team')) AS team
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM mappings
-        WHERE dimension = 'department'
-    )
-    GROUP BY value
-) AS mapped_department ON mapped_department.value = call.department
+FROM calls_day AS call
+WHERE call.day >= toDate({since:DateTime('UTC')}) AND call.day < {until:DateTime('UTC')}
 GROUP BY team
 ORDER BY cost_usd DESC NULLS LAST, calls DESC, team
 LIMIT {limit:UInt32}
