@@ -4,13 +4,13 @@ Calls are kept as they come and grouped all at once: a second's calls by one vie
 what it takes to find the place of each call in each view as it comes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from tokentrail.processors.call_cost import CostMeter
 from tokentrail.processors.call_facts import NOTHING, add_rows, tally_call, tally_skew
 from tokentrail.processors.extras import EXTRAS
-from tokentrail.processors.sieve.admission import Survivors, admit_survivors
+from tokentrail.processors.sieve.admission import Survivors, admit_chains, admit_survivors
 from tokentrail.processors.tally_plan import TallyPlan
 from tokentrail.processors.views import compile_key
 from tokentrail.schemas.events import CallCompleted, CallStarted
@@ -36,10 +36,14 @@ class Tallying:
         self.keys = self.all_keys
         self.idle = [False] * len(plan.views)
         """Views none of whose entities get slices."""
+        self.admits_chain: Callable[[str], bool] | None = None
+        """Whether a producer's chain is to be noted; None: all are."""
         if survivors is not None:
             left = [survivors[view.name] for view in plan.views]
             self.keys = [admit_survivors(key, view) for key, view in zip(self.all_keys, left, strict=True)]
             self.idle = [not view.every and not view.some for view in left]
+            linked = [view for view, extras in zip(left, plan.extras, strict=True) if LINKS in extras]
+            self.admits_chain = admit_chains(linked)
         self.filtered = [bool(view.where or view.where_not) for view in plan.views]
         self.skewed = plan.skewed
         self.extras = plan.extras
@@ -51,7 +55,7 @@ class Tallying:
 class OpenSecond:
     """What is known of a second that is still open; `tallying` is what it was opened with."""
 
-    __slots__ = ("_tallying", "calls", "links", "skewed")
+    __slots__ = ("_tallying", "calls", "linked", "links", "skewed")
 
     def __init__(self, tallying: Tallying) -> None:
         self._tallying = tallying
@@ -60,12 +64,14 @@ class OpenSecond:
         """Events that arrived in it, with a time that is far off."""
         self.links: dict[str, LinkTally] = {}
         """Producer → its chain, as far as it arrived in it."""
+        self.linked = False
+        """Whether any event of any chain arrived in it."""
 
     @property
     def is_looked_at(self) -> bool:
         """Whether anything in it is of a view, survivors or not."""
         tallying = self._tallying
-        return bool(self.links) or any(
+        return self.linked or any(
             key_of(event)
             for key_of, skewed in zip(tallying.all_keys, tallying.skewed, strict=True)
             for event in (*self.calls, *(self.skewed if skewed else ()))

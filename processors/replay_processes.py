@@ -129,7 +129,7 @@ class ProcessReplay:
         through = None if until is None else int(until.timestamp()) - 1
         if not any(shares):
             return
-        sifted = self._sift_log(shares, note) if self._sift else None
+        sifted = self._sift_log(shares, through, note) if self._sift else None
         task = _Task(self._settings, self._rules, self._source, shares, through, to_end, sifted)
         self._fractions = {number: 0.0 for number, share in enumerate(shares) if share}
         merge = AlertMerge(task.watchers)
@@ -150,13 +150,13 @@ class ProcessReplay:
             if left.entities is not None:
                 self.entities[view] = left.entities
 
-    def _sift_log(self, shares: list[list[int]], note: Callable[[float], None] | None) -> Sifted:
+    def _sift_log(self, shares: list[list[int]], through: int | None, note: Callable[[float], None] | None) -> Sifted:
         def note_share(share: float) -> None:
             self._sifted_share = share
             if note is not None:
                 note(self.fraction)
 
-        return sift_log(self._rules, self._source, self._settings, shares, note_share)
+        return sift_log(self._rules, self._source, self._settings, shares, through or 0, note_share)
 
 
 def _work(task: _Task, number: int, post: Post, send: Send) -> None:

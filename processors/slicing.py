@@ -56,6 +56,7 @@ class SlicerCounts(msgspec.Struct):
     calls: int = 0
     late: int = 0
     clock_suspect: int = 0
+    clock_skewed: int = 0
     rejected: int = 0
 
 
@@ -116,10 +117,7 @@ class PartitionSlicer:
         """Tally a batch of records. CPU only; never raises on bad data."""
         payloads = batch.payloads
         events = [decode_event(payload) for payload in payloads]
-        hashes: Sequence[str] = ()
-        if self._tallying.wants_links:
-            hashes = [sha256(payload or b"").hexdigest() for payload in payloads]
-        return self._take(batch.offsets, batch.timestamps_ms, events, hashes, payloads)
+        return self._take(batch.offsets, batch.timestamps_ms, events, (), payloads)
 
     def add_events(self, batch: EventBatch) -> BatchOutcome:
         """Tally a batch of decoded events. CPU only."""
@@ -178,9 +176,11 @@ class PartitionSlicer:
                 continue
             time_s = event.occurred_at.timestamp()  # type: ignore[union-attr]  # as above
             behind_s = timestamp_ms / 1000 - time_s
-            if wants_skewed and not -SKEWED_S <= behind_s <= SKEWED_S and kind is not ProducerStats:
-                self._at(arrival).skewed.append(event)  # type: ignore[arg-type]  # as above
-                newest = max(newest, arrival)
+            if not -SKEWED_S <= behind_s <= SKEWED_S and kind is not ProducerStats:
+                counts.clock_skewed += 1
+                if wants_skewed:
+                    self._at(arrival).skewed.append(event)  # type: ignore[arg-type]  # as above
+                    newest = max(newest, arrival)
             if not -MAX_AHEAD_S <= behind_s <= MAX_BEHIND_S:
                 counts.clock_suspect += 1
                 continue
@@ -190,26 +190,37 @@ class PartitionSlicer:
             watermark_s = (time_s if behind_s > 0 else timestamp_ms / 1000) - self._lateness_s
             self._watermark_s = max(self._watermark_s, watermark_s)
         if self._tallying.wants_links:
-            newest = max(newest, self._link(events, arrivals, hashes))
+            newest = max(newest, self._link(events, arrivals, hashes, payloads or ()))
         counts.records += len(events)
         counts.rejected += len(rejections)
         return BatchOutcome(newest if newest >= 0 else None, rejections)
 
-    def _link(self, events: Sequence[Event | Rejected], arrivals: Sequence[int], hashes: Sequence[str]) -> int:
+    def _link(
+        self,
+        events: Sequence[Event | Rejected],
+        arrivals: Sequence[int],
+        hashes: Sequence[str],
+        payloads: Sequence[bytes | None],
+    ) -> int:
         """Note where each event stands in its producer's chain; returns the newest second of arrival, -1: none."""
         second = newest = -1
+        admits = self._tallying.admits_chain
         links: dict[str, LinkTally] = {}
-        for event, arrival, digest in zip(events, arrivals, hashes, strict=True):
+        for index, (event, arrival) in enumerate(zip(events, arrivals, strict=True)):
             if isinstance(event, Rejected | Watermark):
                 continue
             if arrival != second:
                 second = arrival
                 newest = max(newest, second)
-                links = self._at(second).links
-            tally = links.get(event.producer_id)
+                opened = self._at(second)
+                opened.linked, links = True, opened.links
+            producer = event.producer_id
+            if admits is not None and not admits(producer):
+                continue
+            tally = links.get(producer)
             if tally is None:
-                tally = links[event.producer_id] = LinkTally()
-            tally.add(event, digest)
+                tally = links[producer] = LinkTally()
+            tally.add(event, hashes[index] if hashes else sha256(payloads[index] or b"").hexdigest())
         return newest
 
     def _tally(self, call: CallCompleted, second: int) -> int:

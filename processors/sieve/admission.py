@@ -1,6 +1,7 @@
 """Admission: which entities a sieve has left, and which of a view's rules may fire for each. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -55,3 +56,16 @@ def admit_survivors(key_of: KeyOf, left: ViewSurvivors) -> KeyOf:
         return admitted
 
     return key_of_survivor
+
+
+def admit_chains(views: Sequence[ViewSurvivors]) -> Callable[[str], bool] | None:
+    """Return the function that says whether a producer's chain is looked at in any of the views; None: all are."""
+    if any(view.every for view in views):
+        return None
+
+    @lru_cache(MAX_REMEMBERED)
+    def is_admitted(producer: str) -> bool:
+        code = code_of(producer)
+        return any(code in view.some for view in views)
+
+    return is_admitted

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from tokentrail.processors.metrics import DERIVED, Measure
+from tokentrail.processors.metrics import DERIVED, Measure, extras_of
 from tokentrail.processors.rule_plans import RulePlan, ViewPlan, plan_views
 from tokentrail.processors.windows import GROWTH, LARGEST, WindowPlan
 from tokentrail.schemas.rules import Absence, Budget, NewEntity, Rule, ZScore
@@ -57,8 +57,19 @@ class ViewSieve(msgspec.Struct, frozen=True):
     bounds: dict[str, Bound]
     unbounded: tuple[str, ...]
     """Rules that may fire for any entity."""
+    absences: dict[str, int]
+    """Rules on silence, and how long it must last (s)."""
+    chained: tuple[str, ...]
+    """Rules on producers' chains."""
+    skewed: tuple[str, ...]
+    """Rules on clocks that are off."""
     columns: list[Column]
     """What is to be known of the view's entities beside their number of calls, each once."""
+
+    @property
+    def is_tallied(self) -> bool:
+        """Whether its calls are to be added up."""
+        return bool(self.bounds or self.absences)
 
 
 def plan_sieve(rules: Sequence[Rule]) -> list[ViewSieve]:
@@ -84,8 +95,23 @@ def _sieve_view(plan: ViewPlan) -> ViewSieve:
     asked = [column for bound in bounds.values() for column in (bound.column, bound.per)]
     asked += [Column(sums=(name,)) for rule in plan.rules if can_learn(rule) for name in rule.window.names]
     columns = list(dict.fromkeys(column for column in asked if column not in {None, Column(sums=("calls",))}))
-    unbounded = tuple(rule.name for rule in plan.rules if rule.name not in bounds)
-    return ViewSieve(plan, bounds, unbounded, [column for column in columns if column is not None])
+    absences = {rule.name: rule.absence.after_s for rule in plan.rules if rule.absence is not None}
+    by_producer = plan.view.dimension == "producer_id"
+    chained = {rule.name for rule in plan.rules if by_producer and _is_linked(rule)}
+    skewed = {rule.name for rule in plan.rules if "clock_skewed" in rule.measure.sums and not _is_free(rule)}
+    known = {*bounds, *absences, *chained, *skewed}
+    unbounded = tuple(rule.name for rule in plan.rules if rule.name not in known)
+    named = [column for column in columns if column is not None]
+    return ViewSieve(plan, bounds, unbounded, absences, tuple(sorted(chained)), tuple(sorted(skewed)), named)
+
+
+def _is_linked(plan: RulePlan) -> bool:
+    return "links" in extras_of(plan.rule.metric) and not _is_free(plan)
+
+
+def _is_free(plan: RulePlan) -> bool:
+    """Whether a rule may fire where its metric is 0."""
+    return plan.floor < 0 or plan.absence is not None
 
 
 def can_learn(plan: RulePlan) -> bool:

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from tokentrail.processors.rule_plans import FORGET_S, RulePlan
 from tokentrail.processors.sieve.admission import ViewSurvivors
-from tokentrail.processors.sieve.bounds import Bound, Column, ViewSieve, can_learn
+from tokentrail.processors.sieve.bounds import SLOT_S, Bound, Column, ViewSieve, can_learn
 from tokentrail.processors.sieve.learning import Candidate, EntityTally, would_fire
 from tokentrail.processors.sieve.tally import Table
 
@@ -18,20 +19,46 @@ _Flags = npt.NDArray[np.bool_]
 _Numbers = npt.NDArray[np.float64]
 
 
-def find_survivors(sieve: ViewSieve, tables: Iterable[Table], span_s: tuple[int, int]) -> ViewSurvivors:
+class LogFacts(msgspec.Struct, frozen=True):
+    """What is known of a whole log."""
+
+    span_s: tuple[int, int] = (0, 0)
+    """The first and the last second of any call."""
+    end_s: int = 0
+    """The second up to which it is replayed."""
+    skewed: bool = True
+    """Whether any clock was off."""
+    producers: int = 0
+    broken: frozenset[int] = frozenset()
+    """Codes of producers whose chain may not be whole."""
+
+
+def find_survivors(sieve: ViewSieve, tables: Iterable[Table], facts: LogFacts) -> ViewSurvivors:
     """Return what is left of a view. `tables`: its joined tally of such a log, each with entities of its own."""
-    named = {rule.name: rule for rule in sieve.plan.rules if _may_have_learnt(rule, span_s)}
-    every = tuple(name for name in sieve.unbounded if name in named)
-    some: dict[int, tuple[str, ...]] = {}
-    entities = 0
+    left = _Left()
+    named = {rule.name: rule for rule in sieve.plan.rules if _may_have_learnt(rule, facts.span_s)}
+    every = [*sieve.unbounded, *(sieve.skewed if facts.skewed else ())]
+    entities = facts.producers if sieve.chained and not sieve.is_tallied else 0
     for table in tables:
         rows = _Rows(sieve, table)
         entities += len(rows.first)
         for name, bound in sieve.bounds.items():
             if name in named:
-                for code in _find(rows, named[name], bound, span_s):
-                    some[code] = (*some.get(code, ()), name)
-    return ViewSurvivors(every, some, entities if sieve.bounds else None)
+                left.add(name, _find(rows, named[name], bound, facts.span_s))
+        for name, after_s in sieve.absences.items():
+            left.add(name, rows.codes[rows.pauses(after_s, facts.end_s)].tolist())
+    for name in sieve.chained:
+        left.add(name, facts.broken)
+    return ViewSurvivors(tuple(name for name in every if name in named), left.rules, entities or None)
+
+
+class _Left:
+    def __init__(self) -> None:
+        self.rules: dict[int, tuple[str, ...]] = {}
+
+    def add(self, rule: str, codes: Iterable[int]) -> None:
+        for code in sorted(set(codes)):
+            self.rules[code] = (*self.rules.get(code, ()), rule)
 
 
 def _may_have_learnt(rule: RulePlan, span_s: tuple[int, int]) -> bool:
@@ -74,6 +101,13 @@ class _Rows:
     def end_of(self, group: int) -> int:
         """Return the row behind the last of an entity."""
         return int(self.first[group + 1]) if group + 1 < len(self.first) else len(self._table)
+
+    def pauses(self, after_s: int, end_s: int) -> _Flags:
+        """Return for each row whether its entity may have been silent for longer than that behind it."""
+        following = np.full(len(self.slots), end_s, dtype=np.int64)
+        following[:-1] = np.where(self.codes[1:] == self.codes[:-1], self.slots[1:].astype(np.int64) * SLOT_S, end_s)
+        found: _Flags = following + SLOT_S - self.slots.astype(np.int64) * SLOT_S > after_s
+        return found
 
     def values(self, column: Column) -> _Numbers:
         """Return a column's value of each row."""

@@ -18,12 +18,12 @@ from tokentrail.processors.call_cost import CostMeter
 from tokentrail.processors.log_source import LogSource
 from tokentrail.processors.price_sources import open_price_book
 from tokentrail.processors.process_group import Post, ProcessGroup, Report, Send
-from tokentrail.processors.replay_parts import join_spans
 from tokentrail.processors.sieve.admission import Survivors, ViewSurvivors
 from tokentrail.processors.sieve.bounds import ViewSieve, plan_sieve
-from tokentrail.processors.sieve.finding import find_survivors
-from tokentrail.processors.sieve.tally import SieveTally, Table, join_tables, table_type
-from tokentrail.processors.slicing import PartitionSlicer, RecordBatch
+from tokentrail.processors.sieve.finding import LogFacts, find_survivors
+from tokentrail.processors.sieve.sifter import ShareFacts, Sifter, join_facts
+from tokentrail.processors.sieve.tally import Table, join_tables, table_type
+from tokentrail.processors.slicing import RecordBatch
 from tokentrail.processors.tally_plan import plan_tallies
 from tokentrail.schemas.rules import Rule
 from tokentrail.settings import Settings
@@ -31,7 +31,6 @@ from tokentrail.settings import Settings
 SHARD_ROWS: Final = 3_000_000
 """Rows that are looked at together, some 200 MB; entities are dealt out to as many shards as that takes."""
 _BUFFER_BYTES: Final = 1 << 20
-_NO_VIEWS: Final = plan_tallies(())
 
 
 class Sifted(NamedTuple):
@@ -50,37 +49,38 @@ class _Task(msgspec.Struct, frozen=True):
 
 
 class _Sifting(Report, array_like=True, kw_only=True):
-    last_offsets: dict[int, int] = msgspec.field(default_factory=dict)
-    span_s: tuple[int, int] = (-1, -1)
+    facts: ShareFacts | None = None
 
 
-def sift_log(
+def sift_log(  # noqa: PLR0913, PLR0917 - as a replay
     rules: Sequence[Rule],
     source: LogSource,
     settings: Settings,
     shares: list[list[int]],
+    through: int,
     note: Callable[[float], None],
 ) -> Sifted:
-    """Read a log, a process for each share of its partitions. Blocking; `note` gets how much of it is read.
+    """Read a log that is replayed up to a second, a process for each share of its partitions. Blocking.
+
+    `note` gets how much of it is read.
 
     Raises:
         TokentrailError: the log cannot be read, or a process has ended before its time.
     """
     fractions = dict.fromkeys(range(len(shares)), 0.0)
-    last_offsets: dict[int, int] = {}
-    spans: list[tuple[int, int]] = []
+    found: list[ShareFacts] = []
     with tempfile.TemporaryDirectory(prefix="tokentrail-sieve-") as directory:
         task = _Task(settings, list(rules), source, shares, Path(directory))
         with ProcessGroup(_sift_share, task, len(shares), _Sifting) as group:
             for number, report in group.reports():
                 fractions[number] = report.fraction
                 note(min(fractions.values()))
-                last_offsets |= report.last_offsets
-                spans.append(report.span_s)
-        span_s = join_spans(spans) or (0, 0)
+                if report.facts is not None:
+                    found.append(report.facts)
+        facts = join_facts(found, through)
         sieves = enumerate(plan_sieve(rules))
-        found = {sieve.plan.view.name: _look_at(task, view, sieve, span_s) for view, sieve in sieves}
-    return Sifted(found, last_offsets)
+        survivors = {sieve.plan.view.name: _look_at(task, view, sieve, facts) for view, sieve in sieves}
+    return Sifted(survivors, {partition: last for each in found for partition, last in each.last_offsets.items()})
 
 
 def cut_batch(batch: RecordBatch, last_offset: int) -> RecordBatch | None:
@@ -95,7 +95,7 @@ def cut_batch(batch: RecordBatch, last_offset: int) -> RecordBatch | None:
 
 def _sift_share(task: _Task, number: int, _: Post, send: Send) -> None:
     """Run one process."""
-    last_offsets: dict[int, int] = {}
+    share = task.shares[number]
     with ExitStack() as stack:
         sieves = plan_sieve(task.rules)
         files = [
@@ -106,26 +106,21 @@ def _sift_share(task: _Task, number: int, _: Post, send: Send) -> None:
         def write(view: int, table: Table) -> None:
             files[view].write(table.tobytes())
 
-        share, lateness_ms = task.shares[number], task.settings.allowed_lateness_ms
-        slicers = {partition: PartitionSlicer(partition, _NO_VIEWS, lateness_ms) for partition in share}
-        tally = SieveTally(sieves, CostMeter(open_price_book(task.settings)), write)
+        cost = CostMeter(open_price_book(task.settings)) if plan_tallies(task.rules).priced else None
+        sifter = Sifter(sieves, share, task.settings.allowed_lateness_ms, cost, write)
         for batch in task.source.read(share) if share else ():
-            slicers[batch.partition].add(batch)
-            tally.add(slicers[batch.partition].release())
-            last_offsets[batch.partition] = batch.offsets[-1]
+            sifter.add(batch)
             send(_Sifting(fraction=task.source.fraction))
-        for slicer in slicers.values():
-            tally.add(slicer.release(everything=True))
-        tally.flush()
-    send(_Sifting(fraction=1.0, is_last=True, last_offsets=last_offsets, span_s=tally.span_s or (-1, -1)))
+        facts = sifter.finish()
+    send(_Sifting(fraction=1.0, is_last=True, facts=facts))
 
 
-def _look_at(task: _Task, view: int, sieve: ViewSieve, span_s: tuple[int, int]) -> ViewSurvivors:
+def _look_at(task: _Task, view: int, sieve: ViewSieve, facts: LogFacts) -> ViewSurvivors:
     kind = table_type(sieve)
     paths = [_path(task, view, number) for number in range(len(task.shares))]
     pieces = [np.memmap(path, kind, mode="r") for path in paths if path.stat().st_size]
     shards = max(1, -(-sum(map(len, pieces)) // SHARD_ROWS))
-    return find_survivors(sieve, (_take_shard(sieve, pieces, shards, number) for number in range(shards)), span_s)
+    return find_survivors(sieve, (_take_shard(sieve, pieces, shards, number) for number in range(shards)), facts)
 
 
 def _take_shard(sieve: ViewSieve, pieces: Sequence[Table], shards: int, number: int) -> Table:

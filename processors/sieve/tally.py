@@ -79,7 +79,7 @@ class SieveTally:
         slots = np.maximum(seconds // SLOT_S, 0).astype(np.uint32)
         columns = _Columns(calls, [tally_call(call, self._cost) for call in calls])
         for number, sieve in enumerate(self._sieves):
-            if sieve.bounds:
+            if sieve.is_tallied:
                 codes = self._encode(number, self._keys[number], calls)
                 self._write(number, self._add_up(number, codes, slots, columns))
 
