@@ -78,8 +78,6 @@ def cost_report(  # noqa: PLR0913 - what a month's costs are made of
                     ("provider", "provider", "text"),
                     ("model", "model", "text"),
                     ("unpriced_calls", "calls", "count"),
-                    ("input_tokens", "input tokens", "count"),
-                    ("output_tokens", "output tokens", "count"),
                 ],
                 "No call is unpriced.",
             ),

@@ -25,6 +25,7 @@ def test_a_ledger_is_compared_with_an_invoice(settings: Settings, environ: dict[
         completed(2, occurred_at=NOW - timedelta(days=1), usage=Usage(input_tokens=70, output_tokens=7)),
         completed(3, occurred_at=NOW, provider="anthropic", request_model="claude-sonnet-4-5"),
         completed(4, status="RATE_LIMITED", usage=None),
+        completed(5, occurred_at=NOW, provider="anthropic", request_model="claude-sonnet-4-5", usage=None),
     ]
     migrate(settings)
     LedgerTables(settings, "test").insert(block_of(0, calls))
@@ -44,6 +45,11 @@ def test_a_ledger_is_compared_with_an_invoice(settings: Settings, environ: dict[
     assert (loose.returncode, document["counts"]["matched"], document["since"]) == (0, 1, YESTERDAY)
     everything = run_command(environ, "reconcile", str(invoice), "--provider", "openai", "--provider", "anthropic")
     assert "missing there" in everything.stdout
+    end = (NOW + timedelta(days=1)).date().isoformat()
+    command = f"tokentrail prices missing --since {YESTERDAY} --until {end} --provider openai --provider anthropic"
+    assert everything.stdout.endswith(f"1 unpriced call is in no sum: `{command}` says why.\n")
+    missing = json.loads(run_command(environ, *command.split()[1:], "--json").stdout)
+    assert (missing["unpriced_calls"], missing["failed_without_tokens"]) == (1, 1)
 
     costs, columns = tmp_path / "costs.csv", tmp_path / "map.toml"
     costs.write_text(f"day,usd\n{YESTERDAY},0.000245\n{TODAY},0.02\n")

@@ -52,6 +52,10 @@ def test_reports_tell_what_the_ledger_knows(filled_ledger: Settings, tmp_path: P
     assert run_command(environ, "report", "security", "--hourly", *now, "--out", str(page)).returncode == 0
     assert "token_spike fired once." in page.read_text(encoding="utf-8")
     rows = list(csv.reader(StringIO(run_command(environ, "report", "costs", *now, "--format", "csv").stdout)))
+    (advice,) = [row[-1] for row in rows if row[:2] == ["recommendations", "WARNING"] and "missing" in row[-1]]
+    assert advice.startswith("1 unpriced call is in no sum: ")
+    missing = json.loads(run_command(environ, *advice.split("`")[1].split()[1:], "--json").stdout)
+    assert (missing["unpriced_calls"], missing["failed_without_tokens"]) == (1, 2)
     heads, *departments = [row[1:] for row in rows if row[0] == "By department"]
     told = {row[0]: dict(zip(heads, row, strict=True)) for row in departments}
     assert {name: row["cost USD"] for name, row in told.items()} == {

@@ -51,7 +51,8 @@ def show(
     if everything:
         sold = list(public.models())
         where = f"{len({seller for seller, _ in sold})} providers"
-        out.print(f"{len(sold):,} models of {where} have public prices; --provider and --model show them.")
+        told = f"{len(sold):,} models of {where} have public prices; --provider and --model show them."
+        out.print(told, soft_wrap=True)
     if not found and not everything:
         raise typer.Exit(1)
 
@@ -84,7 +85,7 @@ def check(
 
 
 def example() -> None:
-    """Print a price list to start from: a relay's four models."""
+    """Print a price list to start from: four models, as a relay publishes them; check them against your contract."""
     out.file.write((files("tokentrail.processors") / "price_examples" / "holysheep.toml").read_text(encoding="utf-8"))
 
 

@@ -53,7 +53,7 @@ def verify(  # noqa: PLR0913, PLR0917 - each is an option of its own
         if keys and not as_json:
             named = ", ".join(one.key_id for one in keys)
             out.print(
-                f"Trusted: {named}, {'as --key says' if key else 'your own (checkpoint_key); no --key was given'}."
+                f"Trusted key: {named}, {'as --key says' if key else 'your own (checkpoint_key); no --key was given'}."
             )
     else:
         moment = parse_moment(since) if since else None
