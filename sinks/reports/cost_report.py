@@ -209,14 +209,10 @@ def _recommendations(budgets: Iterable[BudgetStatus], answers: Answers, period: 
             )
     unpriced = sum(record["unpriced_calls"] for record in answers["unpriced_models"].records())
     if unpriced:
-        # The rollup is of whole hours.
-        until = period.until if period.until == _hour(period.until) else _hour(period.until) + timedelta(hours=1)
-        options = ("--since", f"{period.since:%Y-%m-%dT%H:%M}", "--until", f"{until:%Y-%m-%dT%H:%M}")
+        # The query is of whole days.
+        end = (period.until + timedelta(days=1) - timedelta(microseconds=1)).date()
+        options = ("--since", f"{period.since.date()}", "--until", f"{end}")
         yield Recommendation(severity="WARNING", because="unpriced calls", text=unpriced_hint(unpriced, options))
-
-
-def _hour(moment: datetime) -> datetime:
-    return moment.replace(minute=0, second=0, microsecond=0)
 
 
 def _notes(splits: Sequence[CostSplit], departments: str, period: Period) -> Iterable[str]:

@@ -1,5 +1,5 @@
--- title: Models without a price
--- answers: Which models could not be priced, and how many calls and tokens that leaves out.
+-- title: Unpriced calls by model
+-- answers: Of which models calls have no cost, and how many; `tokentrail prices missing` says why.
 -- reads: usage_day, calls_day
 -- param since DateTime = 30d: from this day on
 -- param until DateTime = now: up to the day of this moment
