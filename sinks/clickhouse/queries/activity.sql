@@ -3,14 +3,15 @@
 -- reads: usage_hour, calls_hour
 -- param since DateTime = 24h: from this moment on, full hours
 -- param until DateTime = now: before this moment, full hours
+WITH (
+    SELECT (uniqExactIf(call.user_id, call.user_id != ''), uniqExactIf(call.api_key_id, call.api_key_id != ''))
+    FROM calls_hour AS call
+    WHERE ${within_hours}
+) AS different
 SELECT
     ${spend},
-    (
-        SELECT uniqExactIf(call.user_id, call.user_id != '') FROM calls_hour AS call WHERE ${within_hours}
-    ) AS users,
-    (
-        SELECT uniqExactIf(call.api_key_id, call.api_key_id != '') FROM calls_hour AS call WHERE ${within_hours}
-    ) AS api_keys,
+    different.1 AS users,
+    different.2 AS api_keys,
     sumIf(call.calls, call.status = 'AUTH_FAILED') AS auth_failures,
     if(calls = 0, NULL, failures / calls) AS failure_ratio,
     ${latency}

@@ -16,6 +16,14 @@ SELECT
     max(call.time) AS last_at
 FROM calls_corrected AS call
 WHERE ${within} AND call.request_hash != ''
+    AND cityHash64(call.request_hash) IN
+    (
+        SELECT cityHash64(call.request_hash) AS its_hash
+        FROM calls AS call
+        WHERE ${within} AND call.request_hash != ''
+        GROUP BY its_hash
+        HAVING count() > {above:UInt32}
+    )
 GROUP BY request_hash
 HAVING requests > {above:UInt32}
 ORDER BY requests DESC, request_hash

@@ -13,6 +13,6 @@ SELECT
 FROM event_log AS begun
 WHERE begun.event_type = 'llm.call.started'
     AND begun.appended_at >= {since:DateTime('UTC')} AND begun.appended_at < {until:DateTime('UTC')}
-    AND call NOT IN (SELECT call_id FROM calls WHERE appended_at >= {since:DateTime('UTC')})
+    AND sipHash128(call) NOT IN (SELECT sipHash128(call_id) FROM calls WHERE appended_at >= {since:DateTime('UTC')})
 ORDER BY begun_at, call
 LIMIT {limit:UInt32}

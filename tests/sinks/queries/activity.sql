@@ -1,3 +1,8 @@
+WITH (
+    SELECT (uniqExactIf(call.user_id, call.user_id != ''), uniqExactIf(call.api_key_id, call.api_key_id != ''))
+    FROM calls_hour AS call
+    WHERE call.hour >= toStartOfHour({since:DateTime('UTC')}) AND call.hour < {until:DateTime('UTC')}
+) AS different
 SELECT
     sum(call.calls) AS calls,
     sumIf(call.calls, call.status != 'SUCCESS') AS failures,
@@ -5,12 +10,8 @@ SELECT
     sum(call.output_tokens) AS output_tokens,
     if(sum(call.priced_calls) = 0, NULL, sum(call.cost_usd)) AS cost_usd,
     sum(call.unpriced_calls) AS unpriced_calls,
-    (
-        SELECT uniqExactIf(call.user_id, call.user_id != '') FROM calls_hour AS call WHERE call.hour >= toStartOfHour({since:DateTime('UTC')}) AND call.hour < {until:DateTime('UTC')}
-    ) AS users,
-    (
-        SELECT uniqExactIf(call.api_key_id, call.api_key_id != '') FROM calls_hour AS call WHERE call.hour >= toStartOfHour({since:DateTime('UTC')}) AND call.hour < {until:DateTime('UTC')}
-    ) AS api_keys,
+    different.1 AS users,
+    different.2 AS api_keys,
     sumIf(call.calls, call.status = 'AUTH_FAILED') AS auth_failures,
     if(calls = 0, NULL, failures / calls) AS failure_ratio,
     if(sum(call.latency_count) = 0, NULL, sum(call.latency_ms_sum) / sum(call.latency_count)) AS average_ms,

@@ -11,6 +11,16 @@ FROM calls_corrected AS call
 WHERE call.time >= {since:DateTime('UTC')} AND call.time < {until:DateTime('UTC')}
     AND call.appended_at >= {since:DateTime('UTC')} - INTERVAL 5 MINUTE
     AND call.appended_at < {until:DateTime('UTC')} + INTERVAL 7 DAY AND call.request_hash != ''
+    AND cityHash64(call.request_hash) IN
+    (
+        SELECT cityHash64(call.request_hash) AS its_hash
+        FROM calls AS call
+        WHERE call.time >= {since:DateTime('UTC')} AND call.time < {until:DateTime('UTC')}
+    AND call.appended_at >= {since:DateTime('UTC')} - INTERVAL 5 MINUTE
+    AND call.appended_at < {until:DateTime('UTC')} + INTERVAL 7 DAY AND call.request_hash != ''
+        GROUP BY its_hash
+        HAVING count() > {above:UInt32}
+    )
 GROUP BY request_hash
 HAVING requests > {above:UInt32}
 ORDER BY requests DESC, request_hash
