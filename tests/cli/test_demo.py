@@ -21,7 +21,7 @@ def environ(directory: Path) -> dict[str, str]:
 def run_demo(directory: Path, *options: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [*COMMAND, *options],
-        cwd=directory, env=environ(directory), capture_output=True, text=True, check=False, timeout=200,
+        cwd=directory, env=environ(directory), capture_output=True, text=True, check=False, timeout=400,
     )  # fmt: skip
 
 
@@ -30,6 +30,7 @@ def processes_below(directory: Path) -> list[str]:
     return [line for line in listed.stdout.splitlines() if str(directory) in line]
 
 
+@pytest.mark.timeout(420)
 @pytest.mark.broker
 @pytest.mark.engine
 def test_the_demo_finds_every_incident_loses_no_call_and_leaves_nothing_behind(tmp_path: Path) -> None:
