@@ -12,7 +12,7 @@ from tokentrail.processors.call_facts import NOTHING, add_rows, tally_call, tall
 from tokentrail.processors.extras import EXTRAS
 from tokentrail.processors.sieve.admission import Survivors, admit_chains, admit_survivors
 from tokentrail.processors.tally_plan import TallyPlan
-from tokentrail.processors.views import compile_key
+from tokentrail.processors.views import KeyOf, compile_key
 from tokentrail.schemas.events import CallCompleted, CallStarted
 from tokentrail.schemas.slices import Row, Slice
 
@@ -38,12 +38,15 @@ class Tallying:
         """Views none of whose entities get slices."""
         self.admits_chain: Callable[[str], bool] | None = None
         """Whether a producer's chain is to be noted; None: all are."""
+        self.admitting: list[KeyOf] | None = None
+        """The keys of which a call must have one, to be kept; None: every call is."""
         if survivors is not None:
             left = [survivors[view.name] for view in plan.views]
             self.keys = [admit_survivors(key, view) for key, view in zip(self.all_keys, left, strict=True)]
             self.idle = [not view.every and not view.some for view in left]
             linked = [view for view, extras in zip(left, plan.extras, strict=True) if LINKS in extras]
             self.admits_chain = admit_chains(linked)
+            self.admitting = [key for key, idle in zip(self.keys, self.idle, strict=True) if not idle]
         self.filtered = [bool(view.where or view.where_not) for view in plan.views]
         self.skewed = plan.skewed
         self.extras = plan.extras
@@ -55,7 +58,7 @@ class Tallying:
 class OpenSecond:
     """What is known of a second that is still open; `tallying` is what it was opened with."""
 
-    __slots__ = ("_tallying", "calls", "linked", "links", "skewed")
+    __slots__ = ("_tallying", "calls", "links", "seen", "skewed")
 
     def __init__(self, tallying: Tallying) -> None:
         self._tallying = tallying
@@ -64,18 +67,27 @@ class OpenSecond:
         """Events that arrived in it, with a time that is far off."""
         self.links: dict[str, LinkTally] = {}
         """Producer → its chain, as far as it arrived in it."""
-        self.linked = False
-        """Whether any event of any chain arrived in it."""
+        self.seen = False
+        """Whether there was anything in it that is not kept here, but would be without survivors."""
 
     @property
     def is_looked_at(self) -> bool:
         """Whether anything in it is of a view, survivors or not."""
         tallying = self._tallying
-        return self.linked or any(
-            key_of(event)
-            for key_of, skewed in zip(tallying.all_keys, tallying.skewed, strict=True)
-            for event in (*self.calls, *(self.skewed if skewed else ()))
+        return (
+            bool(self.links)
+            or self.seen
+            or any(
+                key_of(event)
+                for key_of, skewed in zip(tallying.all_keys, tallying.skewed, strict=True)
+                for event in (*self.calls, *(self.skewed if skewed else ()))
+            )
         )
+
+    def pass_over(self, call: CallCompleted) -> None:
+        """Note that there was a call for which no rule can fire."""
+        if not self.seen:
+            self.seen = any(key_of(call) for key_of in self._tallying.all_keys)
 
     def freeze(self, second: int, now: Tallying, rows: list[Row], slices: list[Slice]) -> None:
         """Append what the second has become: the rows of its calls, then those of entities with several calls.

@@ -213,7 +213,7 @@ class PartitionSlicer:
                 second = arrival
                 newest = max(newest, second)
                 opened = self._at(second)
-                opened.linked, links = True, opened.links
+                opened.seen, links = True, opened.links
             producer = event.producer_id
             if admits is not None and not admits(producer):
                 continue
@@ -228,8 +228,16 @@ class PartitionSlicer:
         if second + 1 <= self._watermark_s:
             self.counts.late += 1
             return -1
-        self._at(second).calls.append(call)
         self.counts.calls += 1
+        admitting = self._tallying.admitting
+        if admitting is None:
+            self._at(second).calls.append(call)
+            return second
+        for key_of in admitting:
+            if key_of(call):
+                self._at(second).calls.append(call)
+                return second
+        self._at(second).pass_over(call)
         return second
 
     def _at(self, second: int) -> OpenSecond:

@@ -57,7 +57,7 @@ class ChainCheck:
 
 
 def find_broken(several: Iterable[dict[str, int]], end_s: int) -> set[str]:
-    """Return the producers whose chain is not whole in a log that ends so; `several`: of each part of its partitions."""
+    """Return the producers whose chain is not whole in a log that ends so; `several`: of each share of partitions."""
     seen: set[str] = set()
     broken: set[str] = set()
     for since in several:
@@ -79,7 +79,8 @@ class _Chain:
 
     def add(self, event: Event, second: int, digest: str) -> None:
         seq = event.producer_seq  # type: ignore[union-attr] # a watermark is no link of a chain
-        if self._seq >= 0 and (seq != self._seq + 1 or event.prev_hash != self._hash):  # type: ignore[union-attr] # as above
+        follows = seq == self._seq + 1 and event.prev_hash == self._hash  # type: ignore[union-attr] # as above
+        if self._seq >= 0 and not follows:
             self.whole = False
         self._seq, self._hash = seq, digest
         kind = type(event)
