@@ -9,9 +9,9 @@ from clickhouse_connect.driver.client import Client
 
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
-from tokentrail.sinks.integrity.calls_check import COLUMNS as CALL_COLUMNS
 from tokentrail.sinks.integrity.checkpoint import SignedCheckpoint
 from tokentrail.sinks.integrity.covered_rows import ErasedRow
+from tokentrail.sinks.integrity.expected_calls import COLUMNS as CALL_COLUMNS
 from tokentrail.sinks.integrity.findings import ChainFollower, Finding, finding_table, load_follower, save_follower
 from tokentrail.sinks.integrity.log_rows import COLUMNS as LOG_COLUMNS
 from tokentrail.sinks.integrity.log_rows import LogRows, read_rows
@@ -28,6 +28,11 @@ _CHECKPOINTS: Final = pa.schema(
         ("signature", pa.binary(64)),
     ]
 )
+# Dictionaries as they are stored, and no compression of Arrow's own: the engine and the reader have less to do.
+_BULK: Final[dict[str, str | int]] = {
+    "output_format_arrow_compression_method": "none",
+    "output_format_arrow_low_cardinality_as_dictionary": 1,
+}
 # Ours are written once by whoever holds the work, and the engine would take two equal blocks for one.
 _ONCE: Final = {"async_insert": 0, "insert_deduplicate": 0}
 
@@ -109,28 +114,33 @@ class IntegrityTables:
         )
         return {int(partition): int(first) for partition, first in rows}
 
-    def windows(self, stretches: Mapping[int, Window]) -> dict[int, Batch]:
-        """Return log and calls of stretches of offsets, ends included, by partition.
+    def windows(self, stretches: Mapping[int, Window]) -> Iterator[tuple[int, Batch]]:
+        """Yield log and calls of stretches of offsets, ends included, partition by partition.
 
-        Several partitions at once: `calls` is not in order of offsets, and each question reads about as much of it.
+        The calls of all at once: they are not in order of offsets, and each question reads about as much of them. They
+        are sorted here, and the log is asked for where the engine has it sorted: for half of what it costs there.
         """
         where = " OR ".join(
             f"(kafka_partition = {partition} AND kafka_offset BETWEEN {window.first} AND {window.last})"
             for partition, window in stretches.items()
         )
-        log, calls = (
-            self._arrow(
-                f"SELECT kafka_partition, {', '.join(columns)} FROM {self._database}.{table} "  # noqa: S608  # as above
-                f"WHERE {where} ORDER BY kafka_partition, kafka_offset",
-                strings=table == "calls",
-            )
-            for table, columns in (("event_log", LOG_COLUMNS), ("calls", CALL_COLUMNS))
+        calls = self._arrow(
+            f"SELECT kafka_partition, {', '.join(CALL_COLUMNS)} FROM {self._database}.calls WHERE {where}",  # noqa: S608  # as above
+            settings=_BULK,
+            strings=True,
+        ).combine_chunks()
+        order = np.lexsort([calls[name].to_numpy() for name in ("kafka_offset", "kafka_partition")])
+        called = _by_partition(calls.take(pa.array(order)))
+        for partition, window in stretches.items():
+            yield partition, Batch(self._log(partition, window), called.get(partition, calls.slice(0, 0)))
+
+    def _log(self, partition: int, window: Window) -> pa.Table:
+        return self._arrow(
+            f"SELECT {', '.join(LOG_COLUMNS)} FROM {self._database}.event_log WHERE kafka_partition = "  # noqa: S608  # as above
+            "{partition:UInt32} AND kafka_offset BETWEEN {first:UInt64} AND {last:UInt64} ORDER BY kafka_offset",
+            {"partition": partition, "first": window.first, "last": window.last},
+            settings=_BULK,
         )
-        logs, called = _by_partition(log), _by_partition(calls)
-        return {
-            partition: Batch(logs.get(partition, log.slice(0, 0)), called.get(partition, calls.slice(0, 0)))
-            for partition in stretches
-        }
 
     def next_stored(self, partition: int, offset: int, last: int) -> int | None:
         """Return the first offset from one on that log or calls hold, None where there is none up to the last."""
@@ -147,11 +157,7 @@ class IntegrityTables:
     def log_rows(self, partition: int, first_offset: int, last_offset: int) -> Iterator[LogRows]:
         """Yield the log of a stretch of offsets, ends included, in steps."""
         for begin in range(first_offset, last_offset + 1, BATCH_ROWS):
-            log = self._arrow(
-                f"SELECT {', '.join(LOG_COLUMNS)} FROM {self._database}.event_log WHERE kafka_partition = "  # noqa: S608  # as above
-                "{partition:UInt32} AND kafka_offset BETWEEN {first:UInt64} AND {last:UInt64} ORDER BY kafka_offset",
-                {"partition": partition, "first": begin, "last": min(begin + BATCH_ROWS - 1, last_offset)},
-            )
+            log = self._log(partition, Window(begin, min(begin + BATCH_ROWS - 1, last_offset)))
             if log.num_rows:
                 yield read_rows(partition, log)
 
@@ -268,9 +274,18 @@ class IntegrityTables:
         with engine_errors(self._settings):
             return self._connected().query(sql, dict(parameters or {})).result_rows
 
-    def _arrow(self, sql: str, parameters: Mapping[str, Any] | None = None, *, strings: bool = False) -> pa.Table:
+    def _arrow(
+        self,
+        sql: str,
+        parameters: Mapping[str, Any] | None = None,
+        *,
+        settings: Mapping[str, str | int] | None = None,
+        strings: bool = False,
+    ) -> pa.Table:
         with engine_errors(self._settings):
-            return self._connected().query_arrow(sql, dict(parameters or {}), use_strings=strings)
+            return self._connected().query_arrow(
+                sql, dict(parameters or {}), settings=dict(settings or {}), use_strings=strings
+            )
 
     def _insert(self, table: str, block: pa.Table) -> None:
         with engine_errors(self._settings):

@@ -40,8 +40,8 @@ SCHEMA: Final = pa.schema(
 """Of event_log's columns; and whose event it is, which is not stored."""
 _EPOCH: Final = datetime.fromtimestamp(0, UTC)
 # What DateTime64 can hold and every reader can show; the payload keeps what the event really says.
-_EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
-_LATEST: Final = datetime(2261, 1, 1, tzinfo=UTC)
+EARLIEST: Final = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2261, 1, 1, tzinfo=UTC)
 
 
 class Record(Protocol):
@@ -164,7 +164,7 @@ def _read_events(
 
 def storable(moment: datetime) -> datetime:
     """Return the moment as `event_log.occurred_at` holds it: within what DateTime64 can."""
-    return moment if _EARLIEST <= moment <= _LATEST else (_EARLIEST if moment < _EARLIEST else _LATEST)
+    return moment if EARLIEST <= moment <= LATEST else (EARLIEST if moment < EARLIEST else LATEST)
 
 
 def _priced_at(occurred_at: datetime, appended_ms: int) -> datetime:

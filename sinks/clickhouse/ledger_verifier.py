@@ -3,9 +3,11 @@
 Hashes are taken and costs are reckoned in these processes; the engine is asked for rows only.
 """
 
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import datetime
 from multiprocessing import get_context
 from typing import Final, NamedTuple
@@ -15,7 +17,7 @@ import msgspec
 from tokentrail.garbage import collect_rarely
 from tokentrail.schemas.topics import CALLS
 from tokentrail.settings import Settings
-from tokentrail.sinks.clickhouse.integrity_tables import BATCH_ROWS, IntegrityTables, Window
+from tokentrail.sinks.clickhouse.integrity_tables import IntegrityTables, Window
 from tokentrail.sinks.integrity.checkpoint import SignedCheckpoint
 from tokentrail.sinks.integrity.checkpoint_chain import FILE, TABLE, TOPIC, check_chain
 from tokentrail.sinks.integrity.checkpoint_file import CheckpointFile
@@ -24,6 +26,7 @@ from tokentrail.sinks.integrity.found import Found, What
 from tokentrail.sinks.integrity.log_walk import WalkReport
 from tokentrail.sinks.integrity.signing_keys import PublicKey
 from tokentrail.sinks.integrity.verification import (
+    Batch,
     KafkaEnds,
     PartitionWalk,
     RateBook,
@@ -35,6 +38,10 @@ from tokentrail.sinks.integrity.verification import (
     plan_walk,
 )
 
+STEP: Final = 10_000
+"""Offsets of a partition that are looked at together: 15 MB, below which each question costs too much by itself."""
+MAX_ROWS: Final = 80_000
+"""Of all partitions, as far as their calls are read together: 40 MB."""
 SETTLES_S: Final = 3.0
 """How long the rows of calls may come behind those of the log while the ledger is being written."""
 
@@ -106,7 +113,9 @@ def _walk_all(whole: _Task, processes: int) -> list[WalkReport]:
     tasks = [whole._replace(stretches=ordered[number::count]) for number in range(count)]
     if count == 1:
         return _walk(tasks[0])
-    with ProcessPoolExecutor(count, get_context("spawn"), collect_rarely) as pool:
+    # A copy of a process that has one thread of ours is there at once; a new one imports for a second or more.
+    forks = sys.platform == "linux" and threading.active_count() == 1
+    with ProcessPoolExecutor(count, get_context("fork" if forks else "spawn"), collect_rarely) as pool:
         return [report for reports in pool.map(_walk, tasks) for report in reports]
 
 
@@ -120,9 +129,9 @@ def _walk(task: _Task) -> list[WalkReport]:
     rest = {stretch.partition: Window(stretch.first_offset, last) for stretch, last in task.stretches}
     try:
         while rest := {partition: window for partition, window in rest.items() if window.first <= window.last}:
-            step = max(1, BATCH_ROWS // len(rest))
+            step = max(1, min(STEP, MAX_ROWS // len(rest)))
             windows = {at: Window(one.first, min(one.first + step - 1, one.last)) for at, one in rest.items()}
-            for partition, batch in tables.windows(windows).items():
+            for partition, batch in _ahead(tables.windows(windows)):
                 first, last = windows[partition].last + 1, rest[partition].last
                 if not batch.log.num_rows and not batch.calls.num_rows and first <= last:
                     # Kafka may have let go of millions of offsets before the ledger began.
@@ -133,6 +142,15 @@ def _walk(task: _Task) -> list[WalkReport]:
     finally:
         tables.close()
     return [walk.finish() for walk in walks.values()]
+
+
+def _ahead(batches: Iterator[tuple[int, Batch]]) -> Iterator[tuple[int, Batch]]:
+    """Read the next while one is looked at."""
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = reader.submit(next, batches, None)
+            yield batch
 
 
 def _copies(tables: IntegrityTables, witnesses: Witnesses) -> dict[str, list[SignedCheckpoint]]:

@@ -1,62 +1,36 @@
 """Compares rows of `calls` with the payloads that they were made of, column by column. Pure."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tokentrail.processors.nano_rates import NanoCost, NanoRates, cost_of_usage
+from tokentrail.processors.nano_rates import NanoRates
 from tokentrail.processors.sealing import PERSONAL_FIELDS
 from tokentrail.schemas.decoding import decode_event
-from tokentrail.schemas.events import CallCompleted, Usage
-from tokentrail.sinks.clickhouse.ledger_block import CLOCK_AHEAD_MS, CLOCK_BEHIND_MS, storable
+from tokentrail.schemas.events import CallCompleted
+from tokentrail.sinks.integrity.expected_calls import COLUMNS, ExpectedCalls
 from tokentrail.sinks.integrity.found import Found, What
-from tokentrail.sinks.integrity.log_rows import LogRows
-
-_TEXTS: Final = (
-    "event_id", "producer_id", "call_id", "logical_call_id", "provider_request_id", "trace_id", "span_id", "service",
-    "environment", "department", "feature", "session_id", "user_id", "request_source", "ip_address", "user_agent",
-    "api_key_id", "api_key_hint", "auth_method", "auth_result", "provider", "server_address", "endpoint", "http_method",
-    "operation", "request_model", "response_model", "service_tier", "status", "error_type", "error_code",
-    "error_message", "request_hash", "response_hash",
-)  # fmt: skip
-_NUMBERS: Final = {
-    "producer_seq": pa.uint64(), "stream": pa.bool_(), "temperature": pa.float64(), "max_tokens": pa.uint32(),
-    "http_status_code": pa.uint16(), "retry_count": pa.uint32(), "latency_ms": pa.float64(),
-    "time_to_first_token_ms": pa.float64(), "queue_time_ms": pa.float64(),
-}  # fmt: skip
-_TOKENS: Final = Usage.__struct_fields__
-_MICROS: Final = pa.timestamp("us", "UTC")
-_MAP_OF_COUNTS: Final = pa.map_(pa.string(), pa.uint32())
-_MAP_OF_TEXTS: Final = pa.map_(pa.string(), pa.string())
-_MONEY: Final = pa.decimal128(18, 9)
-_NO_USAGE: Final = Usage()
+from tokentrail.sinks.integrity.log_events import LogEvents
+from tokentrail.sinks.integrity.log_rows import LogRows, numbers_of
 
 _PERSONAL: Final = frozenset((*PERSONAL_FIELDS, "attributes"))
 
-COLUMNS: Final = (
-    "kafka_offset", "appended_at", "occurred_at", "clock_suspect", "time", *_TEXTS, "model", *_NUMBERS, *_TOKENS,
-    "finish_reasons", "usage_source", "redactions", "attributes", "input_cost", "output_cost", "cost_usd", "currency",
-    "price_source", "price_version", "rate_id",
-)  # fmt: skip
-"""What is compared. A column of `calls` that is not here is not checked."""
 
-
-def check_calls(rows: LogRows, events: Sequence[Any], calls: pa.Table, rates: Mapping[int, NanoRates]) -> list[Found]:
+def check_calls(rows: LogRows, events: LogEvents, calls: pa.Table, rates: Mapping[int, NanoRates]) -> list[Found]:
     """Compare; `calls` has `COLUMNS` and is sorted by offset, `events` are those of the rows, None where left out.
 
     Of a sealed record the personal columns are left out: what they were made of is not in the payload any more.
     """
-    wanted = [at for at, event in enumerate(events) if type(event) is CallCompleted]
+    wanted = [at for at, event in enumerate(events.events) if type(event) is CallCompleted]
     offsets = [rows.offsets[at] for at in wanted]
     found: list[Found] = []
-    held = calls["kafka_offset"].to_pylist()
+    held = numbers_of(calls["kafka_offset"])
     if held != offsets:
         found += _compare_offsets(rows.partition, offsets, held)
         kept = _first_of_each(held)
@@ -64,18 +38,27 @@ def check_calls(rows: LogRows, events: Sequence[Any], calls: pa.Table, rates: Ma
         wanted = [at for at, offset in zip(wanted, offsets, strict=True) if offset in kept]
     if not wanted:
         return found
-    expected = _Expected(rows, [events[at] for at in wanted], wanted, rates)
-    differing: dict[int, list[str]] = {}
-    for name, column in expected.columns():
-        stored = calls[name].cast(column.type, safe=False).combine_chunks()
-        if not column.equals(stored):
-            for at in _differences(column, stored):
-                differing.setdefault(at, []).append(name)
-    for at, names in sorted(differing.items()):
+    chosen = [events.events[at] for at in wanted]
+    expected = ExpectedCalls(rows, chosen, wanted, rates, events.occurred_us[wanted])
+    described = _Described(rows, rates, calls)
+    for at, names in sorted(_differing(expected, calls).items()):
         place = wanted[at]
         checked = [name for name in names if name not in _PERSONAL] if rows.sealed[place] else names
-        found += expected.describe(at, checked, rows.payloads[place], calls)
+        if checked:
+            found += described.tell(at, place, chosen[at], checked)
     return found
+
+
+def _differing(expected: ExpectedCalls, calls: pa.Table) -> dict[int, list[str]]:
+    """Return the names of columns that differ, by position."""
+    differing: dict[int, list[str]] = {}
+    for name in COLUMNS[1:]:
+        stored = calls[name].combine_chunks()
+        if not expected.is_in(name, stored):
+            column = expected.column(name)
+            for at in _differences(column, stored.cast(column.type, safe=False)):
+                differing.setdefault(at, []).append(name)
+    return differing
 
 
 def _compare_offsets(partition: int, offsets: list[int], held: list[int]) -> Iterator[Found]:
@@ -99,93 +82,27 @@ def _first_of_each(held: list[int]) -> dict[int, int]:
     return places
 
 
-class _Expected:
-    """What the columns must hold."""
+class _Described(NamedTuple):
+    """Rows that differ, and what they are compared with."""
 
-    def __init__(
-        self, rows: LogRows, calls: list[CallCompleted], places: list[int], rates: Mapping[int, NanoRates]
-    ) -> None:
-        self._rows = rows
-        self._calls = calls
-        self._places = places
-        self._rate_ids = [rows.rate_ids[at] for at in places]
-        self._rates = list(map(rates.get, self._rate_ids))
+    rows: LogRows
+    rates: Mapping[int, NanoRates]
+    calls: pa.Table
 
-    def columns(self) -> Iterator[tuple[str, pa.Array]]:
-        calls = self._calls
-        yield from self._moments()
-        for name in _TEXTS:
-            yield name, _column(name, calls, pa.string()).fill_null("")
-        yield "model", pa.array([call.response_model or call.request_model or "" for call in calls], pa.string())
-        for name, kind in _NUMBERS.items():
-            yield name, _column(name, calls, kind)
-        usages = [call.usage or _NO_USAGE for call in calls]
-        for name in _TOKENS:
-            yield name, _column(name, usages, pa.uint32())
-        yield "usage_source", pa.array([call.usage_source.value for call in calls], pa.string())
-        yield "finish_reasons", pa.array([call.finish_reasons or [] for call in calls], pa.list_(pa.string()))
-        yield "redactions", pa.array([list((call.redactions or {}).items()) for call in calls], _MAP_OF_COUNTS)
-        yield "attributes", pa.array([list((call.attributes or {}).items()) for call in calls], _MAP_OF_TEXTS)
-        yield from self._money()
-
-    def _moments(self) -> Iterator[tuple[str, pa.Array]]:
-        appended_us = np.array([self._rows.appended_ms[at] for at in self._places], np.int64) * 1000
-        occurred = pa.array([storable(call.occurred_at) for call in self._calls], _MICROS)
-        occurred_us = occurred.cast(pa.int64()).to_numpy(zero_copy_only=False)
-        suspect = (occurred_us > appended_us + CLOCK_AHEAD_MS * 1000) | (
-            occurred_us < appended_us - CLOCK_BEHIND_MS * 1000
-        )
-        yield "appended_at", pa.array(appended_us).cast(_MICROS)
-        yield "occurred_at", occurred
-        yield "clock_suspect", pa.array(suspect)
-        yield "time", pa.array(np.where(suspect, appended_us, occurred_us)).cast(_MICROS)
-
-    def _money(self) -> Iterator[tuple[str, pa.Array]]:
-        costs = [_costs(call.usage, rates) for call, rates in zip(self._calls, self._rates, strict=True)]
-        for at, name in enumerate(("input_cost", "output_cost", "cost_usd")):
-            yield name, _nano_money([cost[at] for cost in costs])
-        for name in ("currency", "price_source", "price_version"):
-            yield name, pa.array([getattr(rates, name) if rates else "" for rates in self._rates], pa.string())
-        yield "rate_id", pa.array(self._rate_ids, pa.uint64())
-
-    def describe(self, at: int, names: list[str], payload: bytes, calls: pa.Table) -> Iterator[Found]:
+    def tell(self, at: int, place: int, call: CallCompleted, names: list[str]) -> Iterator[Found]:
         """Say which columns of a row are wrong, unless they are what the engine makes of a key that stands twice."""
-        place, rates = self._places[at], self._rates[at]
-        book = {self._rate_ids[at]: rates} if rates else {}
-        row = calls.slice(at, 1)
-        first = _first_values(payload)
-        other = _Expected(self._rows, [first], [place], book) if first else None
-        lenient = dict(other.columns()) if other else {}
-        mine = dict(_Expected(self._rows, [self._calls[at]], [place], book).columns())
+        row = self.calls.slice(at, 1)
+        first = _first_values(self.rows.payloads[place])
+        other = ExpectedCalls(self.rows, [first], [place], self.rates) if first else None
+        own = ExpectedCalls(self.rows, [call], [place], self.rates)
         for name in names:
-            stored = row[name].cast(mine[name].type, safe=False).combine_chunks()
-            if name in lenient and _same(lenient[name], stored):
+            mine = own.column(name)
+            stored = row[name].cast(mine.type, safe=False).combine_chunks()
+            if (other and _same(other.column(name), stored)) or _same(mine, stored):
                 continue
-            is_, should = stored[0].as_py(), mine[name][0].as_py()
-            if _same(mine[name], stored):
-                continue
+            is_, should = stored[0].as_py(), mine[0].as_py()
             detail = f"{name} is {_shown(is_)}, its payload and rates give {_shown(should)}"
-            yield _found(What.EDITED, self._rows.partition, self._rows.offsets[place], detail)
-
-
-def _costs(usage: Usage | None, rates: NanoRates | None) -> NanoCost | tuple[None, None, None]:
-    priced = cost_of_usage(usage, rates) if usage and rates else None
-    return priced or (None, None, None)
-
-
-def _column(name: str, rows: Sequence[Any], kind: pa.DataType) -> pa.Array:
-    return pa.array(list(map(attrgetter(name), rows)), kind)
-
-
-def _nano_money(nanos: list[int | None]) -> pa.Array:
-    # From the bytes: making Decimals of them takes ten times as long as all the rest of a column.
-    low = np.array([nano or 0 for nano in nanos], np.int64)
-    words = np.empty((len(nanos), 2), np.int64)
-    words[:, 0] = low
-    words[:, 1] = low >> 63
-    valid = pa.array([nano is not None for nano in nanos])
-    # A boolean array's own values are a bitmap, which is what marks nulls.
-    return pa.Array.from_buffers(_MONEY, len(nanos), [valid.buffers()[1], pa.py_buffer(words.tobytes())])
+            yield _found(What.EDITED, self.rows.partition, self.rows.offsets[place], detail)
 
 
 def _differences(expected: pa.Array, stored: pa.Array) -> list[int]:

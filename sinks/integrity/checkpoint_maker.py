@@ -5,6 +5,7 @@ from datetime import datetime
 
 from tokentrail.sinks.integrity.checkpoint import GENESIS, Checkpoint, SignedCheckpoint, sign_checkpoint
 from tokentrail.sinks.integrity.log_rows import LogRows, read_link
+from tokentrail.sinks.integrity.producer_events import by_producer
 from tokentrail.sinks.integrity.range_tally import RangeTally, RateContents
 from tokentrail.sinks.integrity.signing_keys import SigningKey
 
@@ -39,7 +40,7 @@ class CheckpointMaker:
         tally = self._tallies.get(rows.partition)
         if tally is None:
             tally = self._tallies[rows.partition] = RangeTally(rows.partition, 0, self._contents)
-        tally.add(rows, [read_link(payload) for payload in rows.payloads])
+        tally.add(rows, by_producer([read_link(payload) for payload in rows.payloads]))
 
     def make(self, key: SigningKey, made_at: datetime, partitions: Iterable[int] = ()) -> SignedCheckpoint:
         """Sign what came, and begin anew behind it; `partitions` are named even if they never had a record."""

@@ -1,6 +1,6 @@
 """Rows of event_log as they are checked and signed. No I/O."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Annotated, Final
 
@@ -17,9 +17,6 @@ COLUMNS: Final = (
 
 CLEANED: Final = "cleaned"
 """The seal of a row that was archived in clear, and erased later on."""
-
-# As text, or as bytes where a table was read without making text of them.
-_CLEANED: Final = (CLEANED, CLEANED.encode())
 
 
 class LogRows(msgspec.Struct, frozen=True):
@@ -59,18 +56,33 @@ class LogRows(msgspec.Struct, frozen=True):
             table=None if self.table is None else self.table.slice(begin, end - begin),
         )
 
+    def take(self, places: Sequence[int]) -> "LogRows":
+        """Return the rows at these positions."""
+        return LogRows(
+            partition=self.partition,
+            offsets=[self.offsets[at] for at in places],
+            appended_ms=[self.appended_ms[at] for at in places],
+            rate_ids=[self.rate_ids[at] for at in places],
+            payloads=[self.payloads[at] for at in places],
+            payload_sha256=[self.payload_sha256[at] for at in places],
+            stored_sha256=[self.stored_sha256[at] for at in places],
+            sealed=[self.sealed[at] for at in places],
+            cleaned=[self.cleaned[at] for at in places],
+            table=None if self.table is None else self.table.take(pa.array(places, pa.int64())),
+        )
+
 
 def read_rows(partition: int, table: pa.Table) -> LogRows:
     """Take rows out of an Arrow table that has `COLUMNS`; payloads are hashed here, about 1.5 µs each."""
     payloads = table["payload"].to_pylist()
-    seals = table["seal"].to_pylist()
+    seals = texts_of(table["seal"])
     claimed = table["payload_sha256"].to_pylist()
-    stored, cleaned = split_cleaned(payloads, claimed, [seal in _CLEANED for seal in seals])
+    stored, cleaned = split_cleaned(payloads, claimed, [seal == CLEANED for seal in seals])
     return LogRows(
         partition=partition,
-        offsets=table["kafka_offset"].to_pylist(),
-        appended_ms=table["appended_at"].cast(pa.timestamp("ms", "UTC")).cast(pa.int64()).to_pylist(),
-        rate_ids=table["rate_id"].to_pylist(),
+        offsets=numbers_of(table["kafka_offset"]),
+        appended_ms=numbers_of(table["appended_at"].cast(pa.timestamp("ms", "UTC")).cast(pa.int64())),
+        rate_ids=numbers_of(table["rate_id"]),
         payloads=payloads,
         payload_sha256=claimed,
         stored_sha256=stored,
@@ -78,6 +90,24 @@ def read_rows(partition: int, table: pa.Table) -> LogRows:
         cleaned=cleaned,
         table=table,
     )
+
+
+def numbers_of(column: pa.ChunkedArray) -> list[int]:
+    """Return a column of whole numbers without nulls."""
+    numbers: list[int] = column.to_numpy().tolist()
+    return numbers
+
+
+def texts_of(column: pa.ChunkedArray) -> list[str]:
+    """Return a column of few different texts, whether the engine gave text, bytes or a dictionary."""
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    texts: list[str] = []
+    for chunk in column.chunks:
+        names = chunk.dictionary.cast(pa.binary()).to_pylist()
+        known = [name.decode(errors="replace") for name in names]
+        texts += [known[at] for at in chunk.indices.to_numpy(zero_copy_only=False).tolist()]
+    return texts
 
 
 def split_cleaned(

@@ -2,29 +2,23 @@
 
 from bisect import bisect_left
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 
-from tokentrail.schemas.decoding import Rejected, decode_event
-from tokentrail.schemas.events import COMPLETED, STARTED, STATS, WATERMARK, CallCompleted, ProducerStats, Watermark
-from tokentrail.sinks.clickhouse.ledger_block import storable
 from tokentrail.sinks.integrity.checkpoint import Range
 from tokentrail.sinks.integrity.found import Found, What
-from tokentrail.sinks.integrity.log_rows import Link, LogRows, read_link
+from tokentrail.sinks.integrity.log_events import LogEvents, read_log_events
+from tokentrail.sinks.integrity.log_rows import Link, LogRows, texts_of
 from tokentrail.sinks.integrity.producer_chains import Beginning, Head, ProducerChains
+from tokentrail.sinks.integrity.producer_events import by_producer
 from tokentrail.sinks.integrity.range_tally import RangeTally, RateContents
 
 MAX_FOUND: Final = 1_000
 """Of one partition; what is more is counted."""
-_EPOCH: Final = datetime.fromtimestamp(0, UTC)
-_DERIVED: Final = (
-    ("occurred_at", pa.timestamp("us", "UTC")), ("event_type", pa.string()), ("rejection", pa.string()),
-)  # fmt: skip
-
-
+_MICROS: Final = pa.timestamp("us", "UTC")
 ErasedRows = Mapping[int, Collection[bytes]]
 """By offset: SHA-256 of what may stand in place of an erased payload, as signed receipts say."""
 
@@ -83,15 +77,15 @@ class LogWalk:
         self._next = self._ranges[0].range.first_offset if self._ranges else None
         self._records = self._unsigned = 0
 
-    def add(self, rows: LogRows) -> list[Any]:
+    def add(self, rows: LogRows) -> LogEvents:
         """Check the next rows, in order of offset; return their events, None for one that stands there again."""
         again = self._doubles(rows)
-        events = [decode_event(payload) for payload in rows.payloads]
+        events = read_log_events(rows.payloads)
         self._check_hashes(rows)
         self._check_derived(rows, events)
-        kept = rows if not again else _without(rows, again)
-        kept_events = events if not again else [event for at, event in enumerate(events) if at not in again]
-        links = [_link_of(event, payload) for event, payload in zip(kept_events, kept.payloads, strict=True)]
+        places = [at for at in range(len(rows)) if at not in again] if again else []
+        kept, kept_events = (rows.take(places), events.take(places)) if again else (rows, events)
+        links = kept_events.links(kept.payloads)
         begin = 0
         while begin < len(kept):
             end = len(kept)
@@ -102,7 +96,7 @@ class LogWalk:
             if end < len(kept) or self._is_complete():
                 self._close_range(log_goes_on=end < len(kept))
             begin = end
-        return [None if at in again else event for at, event in enumerate(events)] if again else events
+        return events.without(again) if again else events
 
     def finish(self) -> WalkReport:
         """Say what the log lacks at its end, and what was found."""
@@ -159,34 +153,36 @@ class LogWalk:
             elif stored == claimed and rows.sealed[at]:
                 self._say(What.EDITED, rows.offsets[at], "seal says that personal values were taken out; none were")
 
-    def _check_derived(self, rows: LogRows, events: list[Any]) -> None:
+    def _check_derived(self, rows: LogRows, events: LogEvents) -> None:
         if rows.table is None:
             return
-        columns = zip(*map(_derive, events), strict=True) if events else [(), (), ()]
-        for (name, kind), values in zip(_DERIVED, columns, strict=True):
-            expected = pa.array(values, kind)
-            stored = rows.table[name].cast(kind).combine_chunks()
-            if expected.equals(stored):
-                continue
-            for at, (is_, should) in enumerate(zip(stored.to_pylist(), expected.to_pylist(), strict=True)):
-                # Why it could not be read is not to be seen any more.
-                emptied = name == "rejection" and is_ and _is_emptied(rows, at)
-                if is_ != should and not emptied:
-                    detail = f"{name} is {is_!s:.80}, its payload says {should!s:.80}"
-                    self._say(What.EDITED, rows.offsets[at], detail)
+        occurred_us = rows.table["occurred_at"].cast(_MICROS).cast(pa.int64()).to_numpy()
+        if not np.array_equal(occurred_us, events.occurred_us):
+            moments = (pa.array(values).cast(_MICROS).to_pylist() for values in (occurred_us, events.occurred_us))
+            self._tell_derived("occurred_at", rows, *moments)
+        for name, expected in (("event_type", events.event_types), ("rejection", events.rejections)):
+            stored = texts_of(rows.table[name])
+            if stored != expected:
+                self._tell_derived(name, rows, stored, expected)
+
+    def _tell_derived(self, name: str, rows: LogRows, stored: Sequence[Any], expected: Sequence[Any]) -> None:
+        for at, (is_, should) in enumerate(zip(stored, expected, strict=True)):
+            # Why it could not be read is not to be seen any more.
+            emptied = name == "rejection" and is_ and _is_emptied(rows, at)
+            if is_ != should and not emptied:
+                detail = f"{name} is {is_!s:.80}, its payload says {should!s:.80}"
+                self._say(What.EDITED, rows.offsets[at], detail)
 
     def _take(self, rows: LogRows, links: Sequence[Link | None]) -> None:
         self._find_holes(rows.offsets)
         self._records += len(rows)
+        producers = by_producer(links)
         if self._tally is None:
             self._unsigned += len(rows)
         else:
-            self._tally.add(rows, links)
+            self._tally.add(rows, producers)
             self._lost_links |= any(rows.cleaned) and any(_is_emptied(rows, at) for at in range(len(rows)))
-        add = self._chains.add
-        for offset, link, digest in zip(rows.offsets, links, rows.payload_sha256, strict=True):
-            if link is not None and (found := add(offset, link, digest.hex())) is not None:
-                self._suspicions.append(found)
+        self._suspicions += self._chains.extend(rows.offsets, links, rows.payload_sha256, producers)
         if self._tally is None:
             self._settle(sound=False)
 
@@ -270,35 +266,3 @@ class LogWalk:
 
 def _is_emptied(rows: LogRows, at: int) -> bool:
     return bool(rows.cleaned[at]) and not rows.payloads[at]
-
-
-def _link_of(event: Any, payload: bytes) -> Link | None:
-    if isinstance(event, Rejected):
-        return read_link(payload)
-    return None if isinstance(event, Watermark) else event
-
-
-def _derive(event: Any) -> tuple[datetime, str, str]:
-    if type(event) is CallCompleted:
-        return storable(event.occurred_at), COMPLETED, ""
-    if isinstance(event, Rejected):
-        return _EPOCH, "", event.reason.value
-    if isinstance(event, Watermark):
-        return storable(event.watermark), WATERMARK, ""
-    return storable(event.occurred_at), STATS if isinstance(event, ProducerStats) else STARTED, ""
-
-
-def _without(rows: LogRows, again: set[int]) -> LogRows:
-    kept = [at for at in range(len(rows)) if at not in again]
-    return LogRows(
-        partition=rows.partition,
-        offsets=[rows.offsets[at] for at in kept],
-        appended_ms=[rows.appended_ms[at] for at in kept],
-        rate_ids=[rows.rate_ids[at] for at in kept],
-        payloads=[rows.payloads[at] for at in kept],
-        payload_sha256=[rows.payload_sha256[at] for at in kept],
-        stored_sha256=[rows.stored_sha256[at] for at in kept],
-        sealed=[rows.sealed[at] for at in kept],
-        cleaned=[rows.cleaned[at] for at in kept],
-        table=None if rows.table is None else rows.table.take(pa.array(kept, pa.int64())),
-    )

@@ -1,13 +1,19 @@
 """Follows the chains of all producers through one partition of a log, in the order of the log. Pure."""
 
+from collections.abc import Sequence
+from itertools import islice
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from tokentrail.schemas.events import GENESIS_HASH
 from tokentrail.sinks.integrity.found import Found, What
 from tokentrail.sinks.integrity.log_rows import Link
+from tokentrail.sinks.integrity.producer_events import ProducerEvents
 
 REMEMBERED: Final = 512
 """Of each producer, so many events are known by their hash when one comes again."""
+_PREVIOUS_OF: Final = attrgetter("prev_hash")
+_offset_of: Final = attrgetter("offset")
 
 
 class Head(NamedTuple):
@@ -64,6 +70,54 @@ class ProducerChains:
             detail = f"event {seq} of producer {producer} is not chained to the one at offset {head.offset}"
             return self._say(What.CHAIN_BROKEN, offset, detail)
         return None
+
+    def extend(
+        self,
+        offsets: Sequence[int],
+        links: Sequence[Link | None],
+        digests: Sequence[bytes],
+        batch: list[ProducerEvents],
+    ) -> list[Found]:
+        """Take in a batch, as `add` does event by event; return what is wrong, in order of offset."""
+        hexes = [digest.hex() for digest in digests]
+        found: list[Found] = []
+        for one in batch:
+            begin = 0
+            if one.producer_id not in self.heads:
+                begin = 1
+                found += self._add_each(one.places[:1], offsets, links, hexes)
+            if not self._follows(one, begin, offsets, links, hexes):
+                found += self._add_each(one.places[begin:], offsets, links, hexes)
+        return sorted(found, key=_offset_of) if len(batch) > 1 else found
+
+    def _add_each(
+        self, places: Sequence[int], offsets: Sequence[int], links: Sequence[Link | None], hexes: Sequence[str]
+    ) -> list[Found]:
+        events = ((offsets[at], link, hexes[at]) for at in places if (link := links[at]) is not None)
+        return [wrong for event in events if (wrong := self.add(*event)) is not None]
+
+    def _follows(
+        self,
+        one: ProducerEvents,
+        begin: int,
+        offsets: Sequence[int],
+        links: Sequence[Link | None],
+        hexes: Sequence[str],
+    ) -> bool:
+        """Take in a producer's events where nothing is wrong with them, which is cheaper together than one by one."""
+        head, places, numbers = self.heads[one.producer_id], one.places[begin:], one.numbers[begin:]
+        if numbers != list(range(head.seq + 1, head.seq + 1 + len(places))):
+            return False
+        own = [hexes[at] for at in places]
+        if [head.sha256_hex, *own][: len(own)] != [_PREVIOUS_OF(links[at]) for at in places]:
+            return False
+        if places:
+            hashes = self._hashes[one.producer_id]
+            hashes.update(zip(numbers[-REMEMBERED:], own[-REMEMBERED:], strict=True))
+            for number in list(islice(hashes, max(0, len(hashes) - REMEMBERED))):
+                del hashes[number]
+            self.heads[one.producer_id] = Head(numbers[-1], own[-1], offsets[places[-1]])
+        return True
 
     def _come_again(self, offset: int, link: Link, sha256_hex: str, head: Head) -> Found:
         event = f"event {link.producer_seq} of producer {link.producer_id}"

@@ -1,16 +1,19 @@
 """What a checkpoint says of a range of offsets, added up row by row: by who signs, and again by who verifies. Pure."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from hashlib import sha256
 from struct import Struct
 from typing import Any, Final
 
+import numpy as np
+
 from tokentrail.sinks.integrity.checkpoint import Range
 from tokentrail.sinks.integrity.leaf import leaf_hashes
-from tokentrail.sinks.integrity.log_rows import Link, LogRows
+from tokentrail.sinks.integrity.log_rows import LogRows
 from tokentrail.sinks.integrity.merkle_tree import MerkleTree
+from tokentrail.sinks.integrity.producer_events import ProducerEvents
 
 _U32: Final = Struct(">I")
 _U64: Final = Struct(">Q")
@@ -44,11 +47,14 @@ class Heads:
     def __init__(self) -> None:
         self._last: dict[str, tuple[int, bytes]] = {}
 
-    def add(self, link: Link, payload_sha256: bytes) -> None:
-        """Take in an event; of two with one number, the later counts."""
-        last = self._last.get(link.producer_id)
-        if last is None or link.producer_seq >= last[0]:
-            self._last[link.producer_id] = (link.producer_seq, payload_sha256)
+    def extend(self, producers: Iterable[ProducerEvents], payload_sha256: Sequence[bytes]) -> None:
+        """Take in a batch's events and its hashes; of two with one number, the later counts."""
+        for one in producers:
+            highest = max(one.numbers)
+            last = self._last.get(one.producer_id)
+            if last is None or highest >= last[0]:
+                latest = len(one.numbers) - 1 - one.numbers[::-1].index(highest)
+                self._last[one.producer_id] = (highest, payload_sha256[one.places[latest]])
 
     def digest(self) -> bytes:
         """Return SHA-256 over u32 length ‖ producer_id ‖ u64 number ‖ payload_sha256 of each, by id's bytes."""
@@ -70,7 +76,7 @@ class AppliedRates:
 
     def add(self, rate_ids: Sequence[int]) -> None:
         """Take in the rates of records, in order."""
-        self._digest.update(b"".join(map(_U64.pack, rate_ids)))
+        self._digest.update(np.array(rate_ids, ">u8").tobytes())
         self._seen.update(rate_ids)
 
     def digest(self) -> bytes:
@@ -102,18 +108,15 @@ class RangeTally:
         """How many were added."""
         return self._tree.size
 
-    def add(self, rows: LogRows, links: Sequence[Link | None]) -> None:
-        """Append rows, each offset once; `links` as `read_link` gives them."""
+    def add(self, rows: LogRows, producers: Iterable[ProducerEvents]) -> None:
+        """Append rows, each offset once, and their events."""
         if not rows.offsets:
             return
         self._tree.extend(
             leaf_hashes(self.partition, rows.offsets, rows.appended_ms, rows.payload_sha256, rows.stored_sha256)
         )
         self._rates.add(rows.rate_ids)
-        add_head = self._heads.add
-        for link, digest in zip(links, rows.payload_sha256, strict=True):
-            if link is not None:
-                add_head(link, digest)
+        self._heads.extend(producers, rows.payload_sha256)
         self.next_offset = rows.offsets[-1] + 1
         self._last_appended_ms = rows.appended_ms[-1]
 

@@ -4,7 +4,7 @@ from call_log import START, make_call
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tokentrail.schemas.decoding import MAX_EVENT_BYTES, Reason, Rejected, decode_event
+from tokentrail.schemas.decoding import MAX_EVENT_BYTES, Reason, Rejected, decode_event, decode_events
 from tokentrail.schemas.events import CallCompleted
 
 VALID = msgspec.json.decode(make_call(1, START).payload)
@@ -12,6 +12,13 @@ VALID = msgspec.json.decode(make_call(1, START).payload)
 
 def _changed(**fields: object) -> bytes:
     return msgspec.json.encode({**VALID, **fields})
+
+
+RECORDS = (
+    make_call(1, START).payload, make_call(2, START).payload, b"", b"not json", _changed(producer_seq=0),
+    _changed(schema_version="2.0"), _changed(schema_version="1.9"), b" " * (MAX_EVENT_BYTES + 1),
+    b'{"type":"watermark","schema_version":"1.0","watermark":"2026-03-02T12:00:00Z"}',
+)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -58,3 +65,8 @@ def test_a_rejection_never_quotes_the_record() -> None:
 @given(st.binary(max_size=300))
 def test_no_bytes_make_it_raise(payload: bytes) -> None:
     assert decode_event(payload) is not None
+
+
+@given(st.lists(st.sampled_from(RECORDS), max_size=12))
+def test_a_batch_is_decoded_as_its_records_one_by_one(payloads: list[bytes]) -> None:
+    assert decode_events(payloads) == [decode_event(payload) for payload in payloads]

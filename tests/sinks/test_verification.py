@@ -47,6 +47,7 @@ def test_every_attack_is_seen() -> None:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(7200)
 def test_every_one_of_10_000_attacks_is_seen() -> None:
     for number in range(10_000):
         _attack(number)

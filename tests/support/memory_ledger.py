@@ -16,10 +16,10 @@ from tokentrail.schemas.decoding import decode_event
 from tokentrail.schemas.events import GENESIS_HASH, CallCompleted, CallStarted, Usage, UsageSource, Watermark
 from tokentrail.sinks.clickhouse.ledger_block import SCHEMA, read_chunks
 from tokentrail.sinks.clickhouse.rate_rows import RATE_COLUMNS, rate_row
-from tokentrail.sinks.integrity.calls_check import COLUMNS, _Expected
 from tokentrail.sinks.integrity.checkpoint import SignedCheckpoint
 from tokentrail.sinks.integrity.checkpoint_chain import FILE, TABLE, check_chain
 from tokentrail.sinks.integrity.checkpoint_maker import CheckpointMaker
+from tokentrail.sinks.integrity.expected_calls import COLUMNS, ExpectedCalls
 from tokentrail.sinks.integrity.log_rows import COLUMNS as LOG_COLUMNS
 from tokentrail.sinks.integrity.log_rows import read_rows
 from tokentrail.sinks.integrity.signing_keys import SigningKey
@@ -129,7 +129,7 @@ class MemoryLedger:
             places = [at for at, event in enumerate(events) if isinstance(event, CallCompleted)]
             if not places:
                 continue
-            columns = dict(_Expected(rows, [events[at] for at in places], places, book.ready).columns())  # type: ignore[misc] # chosen above
+            columns = dict(ExpectedCalls(rows, [events[at] for at in places], places, book.ready).columns())  # type: ignore[misc] # chosen above
             made = pa.table({"kafka_offset": [rows.offsets[at] for at in places], **columns}).to_pylist()
             self.calls += [{"kafka_partition": partition, **row} for row in made]
 
@@ -268,7 +268,7 @@ def _calls_schema() -> pa.Schema:
     made = read_rows(0, table)
     event = decode_event(payload)
     assert isinstance(event, CallCompleted)
-    columns = dict(_Expected(made, [event], [0], {}).columns())
+    columns = dict(ExpectedCalls(made, [event], [0], {}).columns())
     fields = {"kafka_offset": pa.uint64(), **{name: column.type for name, column in columns.items()}}
     return pa.schema([(name, fields[name]) for name in COLUMNS])
 

@@ -41,9 +41,11 @@ def verify(  # noqa: PLR0913, PLR0917 - each is an option of its own
 
     Exit status 0: no. 1: yes, one line for each finding.
     """
+    from tokentrail.garbage import collect_rarely
     from tokentrail.settings import current_settings
     from tokentrail.sinks.clickhouse.ledger_verifier import verify_ledger
 
+    collect_rarely()
     settings = current_settings()
     if export is not None:
         from tokentrail.sinks.integrity.export_file import verify_export
