@@ -54,12 +54,11 @@ class _Record(NamedTuple):
     value: bytes | None
 
 
-def write_log(path: Path, hours: float) -> int:
-    """Write a part of a day to a file of records, packed with zstd; returns how many events it has."""
+def write_log(path: Path, hours: float) -> None:
+    """Write a part of a day to a file of records, packed with zstd."""
     whole = hours >= timedelta(days=1) / timedelta(hours=1)
     start = BEGIN if whole else BEGIN + timedelta(hours=HOUR)
     simulation = Simulation(1, start=start, days=hours / 24, calls_per_day=DAY_CALLS, partitions=PARTITIONS)
-    events = 0
     with pa.OSFile(str(path), "wb") as file, pa.CompressedOutputStream(file, "zstd") as packed:
         for batch in encode_records(simulation.batches()):
             for offset, timestamp_ms, payload in zip(batch.offsets, batch.timestamps_ms, batch.payloads, strict=True):
@@ -67,8 +66,6 @@ def write_log(path: Path, hours: float) -> int:
                     b'{"partition":%d,"offset":%d,"timestamp_ms":%d,"event":%b}\n'
                     % (batch.partition, offset, timestamp_ms, payload or b"null")
                 )
-            events += len(batch.payloads)
-    return events
 
 
 def fill_archive(settings: Settings, path: Path) -> None:
@@ -134,13 +131,16 @@ def _look(process: "subprocess.Popen[bytes]") -> Iterator[int]:
 
 async def measure(given: argparse.Namespace, directory: Path) -> dict[str, Any]:
     """Measure every way."""
-    path = directory / "day.jsonl.zst"
-    events = await asyncio.to_thread(write_log, path, given.hours)
+    path = given.log or directory / "day.jsonl.zst"
+    if given.log is None:
+        await asyncio.to_thread(write_log, path, given.hours)
+    events = sum(FileLog([path]).count_by_partition().values())
     print(f"{events:,} events, {path.stat().st_size >> 20} MiB", flush=True)
     runs: dict[str, Any] = {}
     for processes in given.processes:
-        arguments = ("--file", str(path), "--processes", str(processes))
-        runs[f"file_{processes}"] = await asyncio.to_thread(run_replay, Settings(), events, *arguments)
+        for sift in given.sift:
+            arguments = ("--file", str(path), "--processes", str(processes), f"--{sift}")
+            runs[f"file_{processes}_{sift}"] = await asyncio.to_thread(run_replay, Settings(), events, *arguments)
     plan = StackPlan(data=directory / "engine", settings=Settings(), parts=frozenset({ENGINE}))
     if not given.no_archive:
         async with running_stack(plan) as stack:
@@ -163,6 +163,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hours", type=float, default=24.0, help="of a day of 2.3 million calls")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2], help="in how many processes")
+    parser.add_argument("--sift", nargs="+", choices=("sift", "no-sift"), default=["sift", "no-sift"], help="of files")
+    parser.add_argument("--log", type=Path, help="a file of records, in place of one made up for `--hours`")
     parser.add_argument("--no-archive", action="store_true", help="files only")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tokentrail-bench-") as directory:
