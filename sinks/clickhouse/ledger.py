@@ -28,7 +28,7 @@ from tokentrail.sinks.clickhouse.ledger_tables import UNKNOWN_MS, LedgerTables, 
 
 MAX_AGE_S: Final = 0.5
 """A row waits no longer for company."""
-MAX_BACKLOG_BLOCKS: Final = 3
+MAX_BACKLOG_BLOCKS: Final = 2
 """Reading pauses above this many full blocks."""
 FETCH_RECORDS: Final = 4_000
 """Decoded in one go, some 40 ms; the consumer's heartbeat must not wait for more."""

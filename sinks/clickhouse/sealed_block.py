@@ -81,9 +81,11 @@ class BlockSealer:
             yield
 
     def _seal(self, rows: pa.Table) -> pa.Table:
+        if self._keys is None:
+            return _unsealed(rows)
         payloads = rows["payload"].to_pylist()
-        subjects = rows[_SUBJECT].to_pylist() if self._keys is not None else [""] * len(payloads)
-        keys = self._keys.for_subjects(filter(None, subjects)) if self._keys is not None else {}
+        subjects = rows[_SUBJECT].to_pylist()
+        keys = self._keys.for_subjects(filter(None, subjects))
         places = zip(
             rows["kafka_partition"].to_pylist(),
             rows["kafka_offset"].to_pylist(),
@@ -98,6 +100,15 @@ class BlockSealer:
         for field, column in zip(_ADDED, zip(*sealed, strict=True) if sealed else ((),) * len(_ADDED), strict=True):
             table = table.append_column(field, pa.array(column, field.type))
         return table
+
+
+def _unsealed(rows: pa.Table) -> pa.Table:
+    """Return what `seal_row` makes of every row without a key, column by column."""
+    table = rows.drop_columns([_SUBJECT])
+    for name, value in (("seal", PLAIN), ("subject_key_id", NO_KEY), ("sealed", b""), ("plain", b"")):
+        column = pa.repeat(pa.scalar(value, _ADDED.field(name).type), rows.num_rows)
+        table = table.append_column(name, column)
+    return table
 
 
 def seal_row(

@@ -21,6 +21,7 @@ FROM
         sum(call.output_tokens) AS its_output
     FROM calls_day AS call
     WHERE ${within_days}
+        AND call.model IN (SELECT call.model FROM usage_day AS call WHERE ${within_days} AND call.unpriced_calls > 0)
         AND (call.provider, call.model) IN
         (
             SELECT call.provider, call.model

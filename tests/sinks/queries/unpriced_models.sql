@@ -16,6 +16,7 @@ FROM
         sum(call.output_tokens) AS its_output
     FROM calls_day AS call
     WHERE call.day >= toDate({since:DateTime('UTC')}) AND call.day < {until:DateTime('UTC')}
+        AND call.model IN (SELECT call.model FROM usage_day AS call WHERE call.day >= toDate({since:DateTime('UTC')}) AND call.day < {until:DateTime('UTC')} AND call.unpriced_calls > 0)
         AND (call.provider, call.model) IN
         (
             SELECT call.provider, call.model
