@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -129,7 +128,7 @@ def aim_ms(query: NamedQuery) -> int:
     return AIM_RAW_MS if {"calls", "calls_corrected", "event_log"} & {*query.reads} else AIM_MS
 
 
-def _time(client: Client, sql: str, bound: Mapping[str, Any], asks: int) -> dict[str, Any]:
+def _time(client: Client, sql: str, bound: dict[str, Any], asks: int) -> dict[str, Any]:
     """Ask again and again; a question that is refused, as for its 30 seconds, is told and never fast."""
     taken = []
     for _ in range(asks):
