@@ -144,11 +144,11 @@ class PartitionSlicer:
                 opened = second
         return ClosedSlices(self.partition, through, rows, slices, opened)
 
-    def release(self, *, everything: bool = False) -> Iterator[CallCompleted]:
-        """Hand out the calls of seconds that the watermark has passed, in place of their slices; or of all seconds."""
+    def release(self, *, everything: bool = False) -> Iterator[OpenSecond]:
+        """Hand out seconds that the watermark has passed, in place of their slices; or all seconds."""
         for second in sorted(self._open):
             if everything or second + 1 <= self._watermark_s:
-                yield from self._open.pop(second).calls
+                yield self._open.pop(second)
 
     def _take(
         self,

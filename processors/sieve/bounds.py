@@ -61,8 +61,8 @@ class ViewSieve(msgspec.Struct, frozen=True):
     """Rules on silence, and how long it must last (s)."""
     chained: tuple[str, ...]
     """Rules on producers' chains."""
-    skewed: tuple[str, ...]
-    """Rules on clocks that are off."""
+    skewed: dict[str, float]
+    """Rules on clocks that are off, and how many calls of theirs an entity must have more than."""
     columns: list[Column]
     """What is to be known of the view's entities beside their number of calls, each once."""
 
@@ -98,11 +98,11 @@ def _sieve_view(plan: ViewPlan) -> ViewSieve:
     absences = {rule.name: rule.absence.after_s for rule in plan.rules if rule.absence is not None}
     by_producer = plan.view.dimension == "producer_id"
     chained = {rule.name for rule in plan.rules if by_producer and _is_linked(rule)}
-    skewed = {rule.name for rule in plan.rules if "clock_skewed" in rule.measure.sums and not _is_free(rule)}
+    skewed = {rule.name: rule.floor for rule in plan.rules if rule.rule.metric == "clock_skewed" and not _is_free(rule)}
     known = {*bounds, *absences, *chained, *skewed}
     unbounded = tuple(rule.name for rule in plan.rules if rule.name not in known)
     named = [column for column in columns if column is not None]
-    return ViewSieve(plan, bounds, unbounded, absences, tuple(sorted(chained)), tuple(sorted(skewed)), named)
+    return ViewSieve(plan, bounds, unbounded, absences, tuple(sorted(chained)), skewed, named)
 
 
 def _is_linked(plan: RulePlan) -> bool:

@@ -1,6 +1,7 @@
 """Finding survivors: for which entities which rules may fire, by their bounds and by what they would learn. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -26,8 +27,8 @@ class LogFacts(msgspec.Struct, frozen=True):
     """The first and the last second of any call."""
     end_s: int = 0
     """The second up to which it is replayed."""
-    skewed: bool = True
-    """Whether any clock was off."""
+    skewed: Mapping[str, Mapping[int, int]] = MappingProxyType({})
+    """View → code of an entity → how many of its calls were far off the time of their arrival."""
     producers: int = 0
     broken: frozenset[int] = frozenset()
     """Codes of producers whose chain may not be whole."""
@@ -37,7 +38,6 @@ def find_survivors(sieve: ViewSieve, tables: Iterable[Table], facts: LogFacts) -
     """Return what is left of a view. `tables`: its joined tally of such a log, each with entities of its own."""
     left = _Left()
     named = {rule.name: rule for rule in sieve.plan.rules if _may_have_learnt(rule, facts.span_s)}
-    every = [*sieve.unbounded, *(sieve.skewed if facts.skewed else ())]
     entities = facts.producers if sieve.chained and not sieve.is_tallied else 0
     for table in tables:
         rows = _Rows(sieve, table)
@@ -49,7 +49,11 @@ def find_survivors(sieve: ViewSieve, tables: Iterable[Table], facts: LogFacts) -
             left.add(name, rows.codes[rows.pauses(after_s, facts.end_s)].tolist())
     for name in sieve.chained:
         left.add(name, facts.broken)
-    return ViewSurvivors(tuple(name for name in every if name in named), left.rules, entities or None)
+    skewed = facts.skewed.get(sieve.plan.view.name, {})
+    for name, floor in sieve.skewed.items():
+        left.add(name, (code for code, count in skewed.items() if count > floor))
+    every = tuple(name for name in sieve.unbounded if name in named)
+    return ViewSurvivors(every, left.rules, entities or None)
 
 
 class _Left:
