@@ -16,7 +16,8 @@ from tokentrail.sinks.clickhouse.ledger_tables import ONE_PART
 
 DAYS: Final = 30
 DEPARTMENTS: Final = 12
-BLOCK: Final = 400_000
+BLOCK: Final = 100_000
+"""The views keep sketches of every group of a block; the embedded engine has 3 GiB."""
 AT_ONCE: Final = 2
 _EVENTS_S: Final = 1_800
 _QUIET_LOOKS: Final = 10
