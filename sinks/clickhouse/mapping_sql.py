@@ -24,39 +24,47 @@ arrayMap(day -> toUInt64(arrayCount(turn -> toUInt16(turn) <= day, {target}_turn
     AS {target}_periods,
 (
     SELECT (
-        {lookups},
-        arrayConcat([toUInt64(0)], groupArrayArray(arrayMap(
-            (name, period) -> id * 65536 + period, held, arrayEnumerate(held)
-        ))),
-        arrayConcat([''], groupArrayArray(held))
+        groupArray(dimension),
+        groupArray(arrayConcat([''], its_values)),
+        groupArray(arrayConcat([toUInt64(0)], its_ids)),
+        groupArray(arrayConcat([toUInt64(0)], its_held_at)),
+        groupArray(arrayConcat([''], its_held))
     )
     FROM
     (
         SELECT
             dimension,
-            value,
-            row_number() OVER () AS id,
-            arrayReverseSort(groupArray((recorded_at, position, valid_from, valid_until, target_value))) AS entries,
-            arrayMap(
-                turn -> arrayFirst(entry -> turn >= entry.3 AND turn < entry.4, entries).5,
-                arrayConcat([toDate('1970-01-01')], {target}_turns)
-            ) AS held
-        FROM mappings
-        WHERE target = '{target}'
-        GROUP BY dimension, value
+            groupArray(value) AS its_values,
+            groupArray(id) AS its_ids,
+            groupArrayArray(arrayMap((name, period) -> id * 65536 + period, held, arrayEnumerate(held))) AS its_held_at,
+            groupArrayArray(held) AS its_held
+        FROM
+        (
+            SELECT
+                dimension,
+                value,
+                row_number() OVER () AS id,
+                arrayReverseSort(groupArray((recorded_at, position, valid_from, valid_until, target_value))) AS entries,
+                arrayMap(
+                    turn -> arrayFirst(entry -> turn >= entry.3 AND turn < entry.4, entries).5,
+                    arrayConcat([toDate('1970-01-01')], {target}_turns)
+                ) AS held
+            FROM mappings
+            WHERE target = '{target}'
+            GROUP BY dimension, value
+        )
+        GROUP BY dimension
     )
-) AS {target}_known"""
-_LOOKUP: Final = """\
-arrayConcat([''], groupArrayIf(value, dimension = '{source}')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = '{source}'))"""
+) AS {target}_known,
+{places}"""
 # Of a source that is not mapped at all, nothing is looked up and no column read.
 _FOUND: Final = """\
-if(length({target}_known.{values}) = 1, NULL, nullIf(transform(
-            transform(call.{source}, {target}_known.{values}, {target}_known.{ids}, toUInt64(0)) * 65536
+if({place} = 0, NULL, nullIf(transform(
+            transform(call.{source}, {target}_known.2[{place}], {target}_known.3[{place}], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), {target}_days[-1]), {target}_days, {target}_periods, toUInt64(1)
                 ),
-            {target}_known.{keys}, {target}_known.{names}, ''
+            {target}_known.4[{place}], {target}_known.5[{place}], ''
         ), ''))"""
 _JOIN: Final = """\
 LEFT ANY JOIN
@@ -100,8 +108,7 @@ def mapped(target: str, own: str, day: str) -> str:
 
 def known_mappings(*targets: str) -> str:
     """Return what `mapped_on_day` needs: the WITH of its statement."""
-    lookups = ",\n        ".join(_LOOKUP.format(source=source) for source in SOURCES)
-    return "WITH\n" + ",\n".join(_KNOWN.format(target=target, lookups=lookups) for target in targets)
+    return "WITH\n" + ",\n".join(_KNOWN.format(target=target, places=_places(target)) for target in targets)
 
 
 def mapped_on_day(target: str, own: str) -> str:
@@ -109,8 +116,12 @@ def mapped_on_day(target: str, own: str) -> str:
 
     `own` is the expression of what the calls say themselves.
     """
-    places = {"target": target, "keys": 2 * len(SOURCES) + 1, "names": 2 * len(SOURCES) + 2}
     found = ",\n        ".join(
-        _FOUND.format(source=source, values=2 * at + 1, ids=2 * at + 2, **places) for at, source in enumerate(SOURCES)
+        _FOUND.format(target=target, source=source, place=f"{target}_of_{source}") for source in SOURCES
     )
     return f"coalesce(\n        {found},\n        toString({own})\n    )"
+
+
+def _places(target: str) -> str:
+    places = (f"indexOf({target}_known.1, '{source}') AS {target}_of_{source}" for source in SOURCES)
+    return ",\n".join(places)

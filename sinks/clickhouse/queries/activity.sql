@@ -4,9 +4,14 @@
 -- param since DateTime = 24h: from this moment on, full hours
 -- param until DateTime = now: before this moment, full hours
 WITH (
-    SELECT (uniqExactIf(call.user_id, call.user_id != ''), uniqExactIf(call.api_key_id, call.api_key_id != ''))
-    FROM calls_hour AS call
-    WHERE ${within_hours}
+    SELECT (uniqExactIf(pair.user_id, pair.user_id != ''), uniqExactIf(pair.api_key_id, pair.api_key_id != ''))
+    FROM
+    (
+        SELECT call.user_id AS user_id, call.api_key_id AS api_key_id
+        FROM calls_hour AS call
+        WHERE ${within_hours}
+        GROUP BY user_id, api_key_id
+    ) AS pair
 ) AS different
 SELECT
     ${spend},

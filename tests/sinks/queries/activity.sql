@@ -1,7 +1,12 @@
 WITH (
-    SELECT (uniqExactIf(call.user_id, call.user_id != ''), uniqExactIf(call.api_key_id, call.api_key_id != ''))
-    FROM calls_hour AS call
-    WHERE call.hour >= toStartOfHour({since:DateTime('UTC')}) AND call.hour < {until:DateTime('UTC')}
+    SELECT (uniqExactIf(pair.user_id, pair.user_id != ''), uniqExactIf(pair.api_key_id, pair.api_key_id != ''))
+    FROM
+    (
+        SELECT call.user_id AS user_id, call.api_key_id AS api_key_id
+        FROM calls_hour AS call
+        WHERE call.hour >= toStartOfHour({since:DateTime('UTC')}) AND call.hour < {until:DateTime('UTC')}
+        GROUP BY user_id, api_key_id
+    ) AS pair
 ) AS different
 SELECT
     sum(call.calls) AS calls,

@@ -12,118 +12,119 @@ arrayMap(day -> toUInt64(arrayCount(turn -> toUInt16(turn) <= day, cost_centre_t
     AS cost_centre_periods,
 (
     SELECT (
-        arrayConcat([''], groupArrayIf(value, dimension = 'api_key_id')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'api_key_id')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'user_id')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'user_id')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'feature')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'feature')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'team')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'team')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'service')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'service')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'environment')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'environment')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'request_source')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'request_source')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'provider')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'provider')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'model')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'model')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'department')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'department')),
-        arrayConcat([toUInt64(0)], groupArrayArray(arrayMap(
-            (name, period) -> id * 65536 + period, held, arrayEnumerate(held)
-        ))),
-        arrayConcat([''], groupArrayArray(held))
+        groupArray(dimension),
+        groupArray(arrayConcat([''], its_values)),
+        groupArray(arrayConcat([toUInt64(0)], its_ids)),
+        groupArray(arrayConcat([toUInt64(0)], its_held_at)),
+        groupArray(arrayConcat([''], its_held))
     )
     FROM
     (
         SELECT
             dimension,
-            value,
-            row_number() OVER () AS id,
-            arrayReverseSort(groupArray((recorded_at, position, valid_from, valid_until, target_value))) AS entries,
-            arrayMap(
-                turn -> arrayFirst(entry -> turn >= entry.3 AND turn < entry.4, entries).5,
-                arrayConcat([toDate('1970-01-01')], cost_centre_turns)
-            ) AS held
-        FROM mappings
-        WHERE target = 'cost_centre'
-        GROUP BY dimension, value
+            groupArray(value) AS its_values,
+            groupArray(id) AS its_ids,
+            groupArrayArray(arrayMap((name, period) -> id * 65536 + period, held, arrayEnumerate(held))) AS its_held_at,
+            groupArrayArray(held) AS its_held
+        FROM
+        (
+            SELECT
+                dimension,
+                value,
+                row_number() OVER () AS id,
+                arrayReverseSort(groupArray((recorded_at, position, valid_from, valid_until, target_value))) AS entries,
+                arrayMap(
+                    turn -> arrayFirst(entry -> turn >= entry.3 AND turn < entry.4, entries).5,
+                    arrayConcat([toDate('1970-01-01')], cost_centre_turns)
+                ) AS held
+            FROM mappings
+            WHERE target = 'cost_centre'
+            GROUP BY dimension, value
+        )
+        GROUP BY dimension
     )
-) AS cost_centre_known
+) AS cost_centre_known,
+indexOf(cost_centre_known.1, 'api_key_id') AS cost_centre_of_api_key_id,
+indexOf(cost_centre_known.1, 'user_id') AS cost_centre_of_user_id,
+indexOf(cost_centre_known.1, 'feature') AS cost_centre_of_feature,
+indexOf(cost_centre_known.1, 'team') AS cost_centre_of_team,
+indexOf(cost_centre_known.1, 'service') AS cost_centre_of_service,
+indexOf(cost_centre_known.1, 'environment') AS cost_centre_of_environment,
+indexOf(cost_centre_known.1, 'request_source') AS cost_centre_of_request_source,
+indexOf(cost_centre_known.1, 'provider') AS cost_centre_of_provider,
+indexOf(cost_centre_known.1, 'model') AS cost_centre_of_model,
+indexOf(cost_centre_known.1, 'department') AS cost_centre_of_department
 SELECT
     coalesce(
-        if(length(cost_centre_known.1) = 1, NULL, nullIf(transform(
-            transform(call.api_key_id, cost_centre_known.1, cost_centre_known.2, toUInt64(0)) * 65536
+        if(cost_centre_of_api_key_id = 0, NULL, nullIf(transform(
+            transform(call.api_key_id, cost_centre_known.2[cost_centre_of_api_key_id], cost_centre_known.3[cost_centre_of_api_key_id], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), cost_centre_days[-1]), cost_centre_days, cost_centre_periods, toUInt64(1)
                 ),
-            cost_centre_known.21, cost_centre_known.22, ''
+            cost_centre_known.4[cost_centre_of_api_key_id], cost_centre_known.5[cost_centre_of_api_key_id], ''
         ), '')),
-        if(length(cost_centre_known.3) = 1, NULL, nullIf(transform(
-            transform(call.user_id, cost_centre_known.3, cost_centre_known.4, toUInt64(0)) * 65536
+        if(cost_centre_of_user_id = 0, NULL, nullIf(transform(
+            transform(call.user_id, cost_centre_known.2[cost_centre_of_user_id], cost_centre_known.3[cost_centre_of_user_id], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), cost_centre_days[-1]), cost_centre_days, cost_centre_periods, toUInt64(1)
                 ),
-            cost_centre_known.21, cost_centre_known.22, ''
+            cost_centre_known.4[cost_centre_of_user_id], cost_centre_known.5[cost_centre_of_user_id], ''
         ), '')),
-        if(length(cost_centre_known.5) = 1, NULL, nullIf(transform(
-            transform(call.feature, cost_centre_known.5, cost_centre_known.6, toUInt64(0)) * 65536
+        if(cost_centre_of_feature = 0, NULL, nullIf(transform(
+            transform(call.feature, cost_centre_known.2[cost_centre_of_feature], cost_centre_known.3[cost_centre_of_feature], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), cost_centre_days[-1]), cost_centre_days, cost_centre_periods, toUInt64(1)
                 ),
-            cost_centre_known.21, cost_centre_known.22, ''
+            cost_centre_known.4[cost_centre_of_feature], cost_centre_known.5[cost_centre_of_feature], ''
         ), '')),
-        if(length(cost_centre_known.7) = 1, NULL, nullIf(transform(
-            transform(call.team, cost_centre_known.7, cost_centre_known.8, toUInt64(0)) * 65536
+        if(cost_centre_of_team = 0, NULL, nullIf(transform(
+            transform(call.team, cost_centre_known.2[cost_centre_of_team], cost_centre_known.3[cost_centre_of_team], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), cost_centre_days[-1]), cost_centre_days, cost_centre_periods, toUInt64(1)
                 ),
-            cost_centre_known.21, cost_centre_known.22, ''
+            cost_centre_known.4[cost_centre_of_team], cost_centre_known.5[cost_centre_of_team], ''
         ), '')),
-        if(length(cost_centre_known.9) = 1, NULL, nullIf(transform(
-            transform(call.service, cost_centre_known.9, cost_centre_known.10, toUInt64(0)) * 65536
+        if(cost_centre_of_service = 0, NULL, nullIf(transform(
+            transform(call.service, cost_centre_known.2[cost_centre_of_service], cost_centre_known.3[cost_centre_of_service], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), cost_centre_days[-1]), cost_centre_days, cost_centre_periods, toUInt64(1)
                 ),
-            cost_centre_known.21, cost_centre_known.22, ''
+            cost_centre_known.4[cost_centre_of_service], cost_centre_known.5[cost_centre_of_service], ''
         ), '')),
-        if(length(cost_centre_known.11) = 1, NULL, nullIf(transform(
-            transform(call.environment, cost_centre_known.11, cost_centre_known.12, toUInt64(0)) * 65536
+        if(cost_centre_of_environment = 0, NULL, nullIf(transform(
+            transform(call.environment, cost_centre_known.2[cost_centre_of_environment], cost_centre_known.3[cost_centre_of_environment], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), cost_centre_days[-1]), cost_centre_days, cost_centre_periods, toUInt64(1)
                 ),
-            cost_centre_known.21, cost_centre_known.22, ''
+            cost_centre_known.4[cost_centre_of_environment], cost_centre_known.5[cost_centre_of_environment], ''
         ), '')),
-        if(length(cost_centre_known.13) = 1, NULL, nullIf(transform(
-            transform(call.request_source, cost_centre_known.13, cost_centre_known.14, toUInt64(0)) * 65536
+        if(cost_centre_of_request_source = 0, NULL, nullIf(transform(
+            transform(call.request_source, cost_centre_known.2[cost_centre_of_request_source], cost_centre_known.3[cost_centre_of_request_source], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), cost_centre_days[-1]), cost_centre_days, cost_centre_periods, toUInt64(1)
                 ),
-            cost_centre_known.21, cost_centre_known.22, ''
+            cost_centre_known.4[cost_centre_of_request_source], cost_centre_known.5[cost_centre_of_request_source], ''
         ), '')),
-        if(length(cost_centre_known.15) = 1, NULL, nullIf(transform(
-            transform(call.provider, cost_centre_known.15, cost_centre_known.16, toUInt64(0)) * 65536
+        if(cost_centre_of_provider = 0, NULL, nullIf(transform(
+            transform(call.provider, cost_centre_known.2[cost_centre_of_provider], cost_centre_known.3[cost_centre_of_provider], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), cost_centre_days[-1]), cost_centre_days, cost_centre_periods, toUInt64(1)
                 ),
-            cost_centre_known.21, cost_centre_known.22, ''
+            cost_centre_known.4[cost_centre_of_provider], cost_centre_known.5[cost_centre_of_provider], ''
         ), '')),
-        if(length(cost_centre_known.17) = 1, NULL, nullIf(transform(
-            transform(call.model, cost_centre_known.17, cost_centre_known.18, toUInt64(0)) * 65536
+        if(cost_centre_of_model = 0, NULL, nullIf(transform(
+            transform(call.model, cost_centre_known.2[cost_centre_of_model], cost_centre_known.3[cost_centre_of_model], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), cost_centre_days[-1]), cost_centre_days, cost_centre_periods, toUInt64(1)
                 ),
-            cost_centre_known.21, cost_centre_known.22, ''
+            cost_centre_known.4[cost_centre_of_model], cost_centre_known.5[cost_centre_of_model], ''
         ), '')),
-        if(length(cost_centre_known.19) = 1, NULL, nullIf(transform(
-            transform(call.department, cost_centre_known.19, cost_centre_known.20, toUInt64(0)) * 65536
+        if(cost_centre_of_department = 0, NULL, nullIf(transform(
+            transform(call.department, cost_centre_known.2[cost_centre_of_department], cost_centre_known.3[cost_centre_of_department], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), cost_centre_days[-1]), cost_centre_days, cost_centre_periods, toUInt64(1)
                 ),
-            cost_centre_known.21, cost_centre_known.22, ''
+            cost_centre_known.4[cost_centre_of_department], cost_centre_known.5[cost_centre_of_department], ''
         ), '')),
         toString('')
     ) AS cost_centre,

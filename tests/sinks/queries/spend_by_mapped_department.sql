@@ -12,118 +12,119 @@ arrayMap(day -> toUInt64(arrayCount(turn -> toUInt16(turn) <= day, department_tu
     AS department_periods,
 (
     SELECT (
-        arrayConcat([''], groupArrayIf(value, dimension = 'api_key_id')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'api_key_id')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'user_id')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'user_id')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'feature')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'feature')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'team')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'team')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'service')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'service')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'environment')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'environment')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'request_source')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'request_source')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'provider')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'provider')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'model')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'model')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'department')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'department')),
-        arrayConcat([toUInt64(0)], groupArrayArray(arrayMap(
-            (name, period) -> id * 65536 + period, held, arrayEnumerate(held)
-        ))),
-        arrayConcat([''], groupArrayArray(held))
+        groupArray(dimension),
+        groupArray(arrayConcat([''], its_values)),
+        groupArray(arrayConcat([toUInt64(0)], its_ids)),
+        groupArray(arrayConcat([toUInt64(0)], its_held_at)),
+        groupArray(arrayConcat([''], its_held))
     )
     FROM
     (
         SELECT
             dimension,
-            value,
-            row_number() OVER () AS id,
-            arrayReverseSort(groupArray((recorded_at, position, valid_from, valid_until, target_value))) AS entries,
-            arrayMap(
-                turn -> arrayFirst(entry -> turn >= entry.3 AND turn < entry.4, entries).5,
-                arrayConcat([toDate('1970-01-01')], department_turns)
-            ) AS held
-        FROM mappings
-        WHERE target = 'department'
-        GROUP BY dimension, value
+            groupArray(value) AS its_values,
+            groupArray(id) AS its_ids,
+            groupArrayArray(arrayMap((name, period) -> id * 65536 + period, held, arrayEnumerate(held))) AS its_held_at,
+            groupArrayArray(held) AS its_held
+        FROM
+        (
+            SELECT
+                dimension,
+                value,
+                row_number() OVER () AS id,
+                arrayReverseSort(groupArray((recorded_at, position, valid_from, valid_until, target_value))) AS entries,
+                arrayMap(
+                    turn -> arrayFirst(entry -> turn >= entry.3 AND turn < entry.4, entries).5,
+                    arrayConcat([toDate('1970-01-01')], department_turns)
+                ) AS held
+            FROM mappings
+            WHERE target = 'department'
+            GROUP BY dimension, value
+        )
+        GROUP BY dimension
     )
-) AS department_known
+) AS department_known,
+indexOf(department_known.1, 'api_key_id') AS department_of_api_key_id,
+indexOf(department_known.1, 'user_id') AS department_of_user_id,
+indexOf(department_known.1, 'feature') AS department_of_feature,
+indexOf(department_known.1, 'team') AS department_of_team,
+indexOf(department_known.1, 'service') AS department_of_service,
+indexOf(department_known.1, 'environment') AS department_of_environment,
+indexOf(department_known.1, 'request_source') AS department_of_request_source,
+indexOf(department_known.1, 'provider') AS department_of_provider,
+indexOf(department_known.1, 'model') AS department_of_model,
+indexOf(department_known.1, 'department') AS department_of_department
 SELECT
     coalesce(
-        if(length(department_known.1) = 1, NULL, nullIf(transform(
-            transform(call.api_key_id, department_known.1, department_known.2, toUInt64(0)) * 65536
+        if(department_of_api_key_id = 0, NULL, nullIf(transform(
+            transform(call.api_key_id, department_known.2[department_of_api_key_id], department_known.3[department_of_api_key_id], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
                 ),
-            department_known.21, department_known.22, ''
+            department_known.4[department_of_api_key_id], department_known.5[department_of_api_key_id], ''
         ), '')),
-        if(length(department_known.3) = 1, NULL, nullIf(transform(
-            transform(call.user_id, department_known.3, department_known.4, toUInt64(0)) * 65536
+        if(department_of_user_id = 0, NULL, nullIf(transform(
+            transform(call.user_id, department_known.2[department_of_user_id], department_known.3[department_of_user_id], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
                 ),
-            department_known.21, department_known.22, ''
+            department_known.4[department_of_user_id], department_known.5[department_of_user_id], ''
         ), '')),
-        if(length(department_known.5) = 1, NULL, nullIf(transform(
-            transform(call.feature, department_known.5, department_known.6, toUInt64(0)) * 65536
+        if(department_of_feature = 0, NULL, nullIf(transform(
+            transform(call.feature, department_known.2[department_of_feature], department_known.3[department_of_feature], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
                 ),
-            department_known.21, department_known.22, ''
+            department_known.4[department_of_feature], department_known.5[department_of_feature], ''
         ), '')),
-        if(length(department_known.7) = 1, NULL, nullIf(transform(
-            transform(call.team, department_known.7, department_known.8, toUInt64(0)) * 65536
+        if(department_of_team = 0, NULL, nullIf(transform(
+            transform(call.team, department_known.2[department_of_team], department_known.3[department_of_team], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
                 ),
-            department_known.21, department_known.22, ''
+            department_known.4[department_of_team], department_known.5[department_of_team], ''
         ), '')),
-        if(length(department_known.9) = 1, NULL, nullIf(transform(
-            transform(call.service, department_known.9, department_known.10, toUInt64(0)) * 65536
+        if(department_of_service = 0, NULL, nullIf(transform(
+            transform(call.service, department_known.2[department_of_service], department_known.3[department_of_service], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
                 ),
-            department_known.21, department_known.22, ''
+            department_known.4[department_of_service], department_known.5[department_of_service], ''
         ), '')),
-        if(length(department_known.11) = 1, NULL, nullIf(transform(
-            transform(call.environment, department_known.11, department_known.12, toUInt64(0)) * 65536
+        if(department_of_environment = 0, NULL, nullIf(transform(
+            transform(call.environment, department_known.2[department_of_environment], department_known.3[department_of_environment], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
                 ),
-            department_known.21, department_known.22, ''
+            department_known.4[department_of_environment], department_known.5[department_of_environment], ''
         ), '')),
-        if(length(department_known.13) = 1, NULL, nullIf(transform(
-            transform(call.request_source, department_known.13, department_known.14, toUInt64(0)) * 65536
+        if(department_of_request_source = 0, NULL, nullIf(transform(
+            transform(call.request_source, department_known.2[department_of_request_source], department_known.3[department_of_request_source], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
                 ),
-            department_known.21, department_known.22, ''
+            department_known.4[department_of_request_source], department_known.5[department_of_request_source], ''
         ), '')),
-        if(length(department_known.15) = 1, NULL, nullIf(transform(
-            transform(call.provider, department_known.15, department_known.16, toUInt64(0)) * 65536
+        if(department_of_provider = 0, NULL, nullIf(transform(
+            transform(call.provider, department_known.2[department_of_provider], department_known.3[department_of_provider], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
                 ),
-            department_known.21, department_known.22, ''
+            department_known.4[department_of_provider], department_known.5[department_of_provider], ''
         ), '')),
-        if(length(department_known.17) = 1, NULL, nullIf(transform(
-            transform(call.model, department_known.17, department_known.18, toUInt64(0)) * 65536
+        if(department_of_model = 0, NULL, nullIf(transform(
+            transform(call.model, department_known.2[department_of_model], department_known.3[department_of_model], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
                 ),
-            department_known.21, department_known.22, ''
+            department_known.4[department_of_model], department_known.5[department_of_model], ''
         ), '')),
-        if(length(department_known.19) = 1, NULL, nullIf(transform(
-            transform(call.department, department_known.19, department_known.20, toUInt64(0)) * 65536
+        if(department_of_department = 0, NULL, nullIf(transform(
+            transform(call.department, department_known.2[department_of_department], department_known.3[department_of_department], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), department_days[-1]), department_days, department_periods, toUInt64(1)
                 ),
-            department_known.21, department_known.22, ''
+            department_known.4[department_of_department], department_known.5[department_of_department], ''
         ), '')),
         toString(call.department)
     ) AS department,

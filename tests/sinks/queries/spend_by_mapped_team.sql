@@ -12,118 +12,119 @@ arrayMap(day -> toUInt64(arrayCount(turn -> toUInt16(turn) <= day, team_turns)) 
     AS team_periods,
 (
     SELECT (
-        arrayConcat([''], groupArrayIf(value, dimension = 'api_key_id')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'api_key_id')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'user_id')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'user_id')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'feature')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'feature')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'team')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'team')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'service')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'service')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'environment')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'environment')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'request_source')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'request_source')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'provider')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'provider')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'model')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'model')),
-        arrayConcat([''], groupArrayIf(value, dimension = 'department')),
-        arrayConcat([toUInt64(0)], groupArrayIf(id, dimension = 'department')),
-        arrayConcat([toUInt64(0)], groupArrayArray(arrayMap(
-            (name, period) -> id * 65536 + period, held, arrayEnumerate(held)
-        ))),
-        arrayConcat([''], groupArrayArray(held))
+        groupArray(dimension),
+        groupArray(arrayConcat([''], its_values)),
+        groupArray(arrayConcat([toUInt64(0)], its_ids)),
+        groupArray(arrayConcat([toUInt64(0)], its_held_at)),
+        groupArray(arrayConcat([''], its_held))
     )
     FROM
     (
         SELECT
             dimension,
-            value,
-            row_number() OVER () AS id,
-            arrayReverseSort(groupArray((recorded_at, position, valid_from, valid_until, target_value))) AS entries,
-            arrayMap(
-                turn -> arrayFirst(entry -> turn >= entry.3 AND turn < entry.4, entries).5,
-                arrayConcat([toDate('1970-01-01')], team_turns)
-            ) AS held
-        FROM mappings
-        WHERE target = 'team'
-        GROUP BY dimension, value
+            groupArray(value) AS its_values,
+            groupArray(id) AS its_ids,
+            groupArrayArray(arrayMap((name, period) -> id * 65536 + period, held, arrayEnumerate(held))) AS its_held_at,
+            groupArrayArray(held) AS its_held
+        FROM
+        (
+            SELECT
+                dimension,
+                value,
+                row_number() OVER () AS id,
+                arrayReverseSort(groupArray((recorded_at, position, valid_from, valid_until, target_value))) AS entries,
+                arrayMap(
+                    turn -> arrayFirst(entry -> turn >= entry.3 AND turn < entry.4, entries).5,
+                    arrayConcat([toDate('1970-01-01')], team_turns)
+                ) AS held
+            FROM mappings
+            WHERE target = 'team'
+            GROUP BY dimension, value
+        )
+        GROUP BY dimension
     )
-) AS team_known
+) AS team_known,
+indexOf(team_known.1, 'api_key_id') AS team_of_api_key_id,
+indexOf(team_known.1, 'user_id') AS team_of_user_id,
+indexOf(team_known.1, 'feature') AS team_of_feature,
+indexOf(team_known.1, 'team') AS team_of_team,
+indexOf(team_known.1, 'service') AS team_of_service,
+indexOf(team_known.1, 'environment') AS team_of_environment,
+indexOf(team_known.1, 'request_source') AS team_of_request_source,
+indexOf(team_known.1, 'provider') AS team_of_provider,
+indexOf(team_known.1, 'model') AS team_of_model,
+indexOf(team_known.1, 'department') AS team_of_department
 SELECT
     coalesce(
-        if(length(team_known.1) = 1, NULL, nullIf(transform(
-            transform(call.api_key_id, team_known.1, team_known.2, toUInt64(0)) * 65536
+        if(team_of_api_key_id = 0, NULL, nullIf(transform(
+            transform(call.api_key_id, team_known.2[team_of_api_key_id], team_known.3[team_of_api_key_id], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
                 ),
-            team_known.21, team_known.22, ''
+            team_known.4[team_of_api_key_id], team_known.5[team_of_api_key_id], ''
         ), '')),
-        if(length(team_known.3) = 1, NULL, nullIf(transform(
-            transform(call.user_id, team_known.3, team_known.4, toUInt64(0)) * 65536
+        if(team_of_user_id = 0, NULL, nullIf(transform(
+            transform(call.user_id, team_known.2[team_of_user_id], team_known.3[team_of_user_id], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
                 ),
-            team_known.21, team_known.22, ''
+            team_known.4[team_of_user_id], team_known.5[team_of_user_id], ''
         ), '')),
-        if(length(team_known.5) = 1, NULL, nullIf(transform(
-            transform(call.feature, team_known.5, team_known.6, toUInt64(0)) * 65536
+        if(team_of_feature = 0, NULL, nullIf(transform(
+            transform(call.feature, team_known.2[team_of_feature], team_known.3[team_of_feature], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
                 ),
-            team_known.21, team_known.22, ''
+            team_known.4[team_of_feature], team_known.5[team_of_feature], ''
         ), '')),
-        if(length(team_known.7) = 1, NULL, nullIf(transform(
-            transform(call.team, team_known.7, team_known.8, toUInt64(0)) * 65536
+        if(team_of_team = 0, NULL, nullIf(transform(
+            transform(call.team, team_known.2[team_of_team], team_known.3[team_of_team], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
                 ),
-            team_known.21, team_known.22, ''
+            team_known.4[team_of_team], team_known.5[team_of_team], ''
         ), '')),
-        if(length(team_known.9) = 1, NULL, nullIf(transform(
-            transform(call.service, team_known.9, team_known.10, toUInt64(0)) * 65536
+        if(team_of_service = 0, NULL, nullIf(transform(
+            transform(call.service, team_known.2[team_of_service], team_known.3[team_of_service], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
                 ),
-            team_known.21, team_known.22, ''
+            team_known.4[team_of_service], team_known.5[team_of_service], ''
         ), '')),
-        if(length(team_known.11) = 1, NULL, nullIf(transform(
-            transform(call.environment, team_known.11, team_known.12, toUInt64(0)) * 65536
+        if(team_of_environment = 0, NULL, nullIf(transform(
+            transform(call.environment, team_known.2[team_of_environment], team_known.3[team_of_environment], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
                 ),
-            team_known.21, team_known.22, ''
+            team_known.4[team_of_environment], team_known.5[team_of_environment], ''
         ), '')),
-        if(length(team_known.13) = 1, NULL, nullIf(transform(
-            transform(call.request_source, team_known.13, team_known.14, toUInt64(0)) * 65536
+        if(team_of_request_source = 0, NULL, nullIf(transform(
+            transform(call.request_source, team_known.2[team_of_request_source], team_known.3[team_of_request_source], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
                 ),
-            team_known.21, team_known.22, ''
+            team_known.4[team_of_request_source], team_known.5[team_of_request_source], ''
         ), '')),
-        if(length(team_known.15) = 1, NULL, nullIf(transform(
-            transform(call.provider, team_known.15, team_known.16, toUInt64(0)) * 65536
+        if(team_of_provider = 0, NULL, nullIf(transform(
+            transform(call.provider, team_known.2[team_of_provider], team_known.3[team_of_provider], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
                 ),
-            team_known.21, team_known.22, ''
+            team_known.4[team_of_provider], team_known.5[team_of_provider], ''
         ), '')),
-        if(length(team_known.17) = 1, NULL, nullIf(transform(
-            transform(call.model, team_known.17, team_known.18, toUInt64(0)) * 65536
+        if(team_of_model = 0, NULL, nullIf(transform(
+            transform(call.model, team_known.2[team_of_model], team_known.3[team_of_model], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
                 ),
-            team_known.21, team_known.22, ''
+            team_known.4[team_of_model], team_known.5[team_of_model], ''
         ), '')),
-        if(length(team_known.19) = 1, NULL, nullIf(transform(
-            transform(call.department, team_known.19, team_known.20, toUInt64(0)) * 65536
+        if(team_of_department = 0, NULL, nullIf(transform(
+            transform(call.department, team_known.2[team_of_department], team_known.3[team_of_department], toUInt64(0)) * 65536
                 + transform(
                     least(toUInt16(call.day), team_days[-1]), team_days, team_periods, toUInt64(1)
                 ),
-            team_known.21, team_known.22, ''
+            team_known.4[team_of_department], team_known.5[team_of_department], ''
         ), '')),
         toString(call.team)
     ) AS team,
