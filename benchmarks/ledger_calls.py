@@ -16,9 +16,9 @@ from tokentrail.sinks.clickhouse.ledger_tables import ONE_PART
 
 DAYS: Final = 30
 DEPARTMENTS: Final = 12
-BLOCK: Final = 100_000
-"""The views keep sketches of every group of a block; the embedded engine has 3 GiB."""
-AT_ONCE: Final = 2
+BLOCK: Final = 50_000
+"""The views keep sketches of every group of a block, and projections on top; the embedded engine has 3 GiB."""
+AT_ONCE: Final = 1
 _EVENTS_S: Final = 1_800
 _QUIET_LOOKS: Final = 10
 PATIENCE_S: Final = 600
