@@ -84,7 +84,7 @@ class ProcessReplay:
     """One replay in `processes` processes. Its alerts, and their order, are those of `Replay`.
 
     With `sift` the log is read twice: first to find out for which entities a rule can fire at all. The alerts are the
-    same; a long log takes a third of the time.
+    same; a busy log takes about half the time.
     """
 
     def __init__(
