@@ -54,12 +54,16 @@ def would_fire(rule: RulePlan, tally: EntityTally, candidates: Sequence[Candidat
                 seasonal=rule.follows_week,
             )
             learnt += 1
-        second = candidate.slot * SLOT_S + SLOT_S - 1
-        known = baseline if learnt else None
-        calls = candidate.sums[rule.window.calls_at]
-        if judge(rule.rule, _most(rule, candidate.sums), calls, second, known, -1).anomalous:
+        if _is_anomalous(rule, candidate, baseline if learnt else None):
             return True
     return False
+
+
+def _is_anomalous(rule: RulePlan, candidate: Candidate, known: Baseline | None) -> bool:
+    """Whether a second of a slot may be anomalous: its first and its last, between which learning may end."""
+    first, calls = candidate.slot * SLOT_S, candidate.sums[rule.window.calls_at]
+    value = _most(rule, candidate.sums)
+    return any(judge(rule.rule, value, calls, second, known, -1).anomalous for second in (first, first + SLOT_S - 1))
 
 
 def _most(rule: RulePlan, sums: Sequence[int]) -> float:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 import numpy as np
 
+from tokentrail.errors import SourceError
 from tokentrail.processors.call_cost import CostMeter
 from tokentrail.processors.log_source import LogSource
 from tokentrail.processors.price_sources import open_price_book
@@ -95,6 +96,19 @@ def cut_batch(batch: RecordBatch, last_offset: int) -> RecordBatch | None:
 
 def _sift_share(task: _Task, number: int, _: Post, send: Send) -> None:
     """Run one process."""
+    try:
+        facts = _tally_share(task, number, send)
+    except BrokenPipeError:
+        raise  # whoever asked is gone
+    except OSError as error:
+        raise SourceError(
+            f"{task.directory} cannot be written to ({error.strerror or error}); make room there, set TMPDIR to "
+            "another directory, or replay with --no-sift."
+        ) from error
+    send(_Sifting(fraction=1.0, is_last=True, facts=facts))
+
+
+def _tally_share(task: _Task, number: int, send: Send) -> ShareFacts:
     share = task.shares[number]
     with ExitStack() as stack:
         sieves = plan_sieve(task.rules)
@@ -111,8 +125,7 @@ def _sift_share(task: _Task, number: int, _: Post, send: Send) -> None:
         for batch in task.source.read(share) if share else ():
             sifter.add(batch)
             send(_Sifting(fraction=task.source.fraction))
-        facts = sifter.finish()
-    send(_Sifting(fraction=1.0, is_last=True, facts=facts))
+        return sifter.finish()
 
 
 def _look_at(task: _Task, view: int, sieve: ViewSieve, facts: LogFacts) -> ViewSurvivors:

@@ -128,7 +128,7 @@ def _rule(draw: st.DrawFn, number: int) -> Rule:
         condition=draw(st.sampled_from(conditions)),
         min_calls=draw(st.sampled_from((0, 3, 10))),
         min_value=draw(st.sampled_from((0, level))),
-        learning_s=draw(st.sampled_from((0, 300, 900))),
+        learning_s=draw(st.sampled_from((0, 307, 900))),
         for_s=draw(st.sampled_from((0, 20))),
         where=draw(st.sampled_from(({}, {"user_id": ["user-0", "user-1"]}))),
     )
