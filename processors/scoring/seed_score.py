@@ -11,6 +11,7 @@ from tokentrail.processors.pricing import PriceBook
 from tokentrail.processors.pricing_public import PublicPrices
 from tokentrail.processors.replay import Replay
 from tokentrail.processors.scoring.matching import Finding, Noise, match_alerts
+from tokentrail.processors.sieve.event_sifting import sift_events
 from tokentrail.processors.simulation.simulation import Simulation
 from tokentrail.processors.slicing import EventBatch
 from tokentrail.schemas.rules import Rule
@@ -45,16 +46,25 @@ def score_seed(
 ) -> SeedScore:
     """Simulate, detect, and hold every alert to the labels. `progressed` is told how many days are done."""
     simulation = Simulation(seed, start=START, days=days, calls_per_day=calls_per_day)
-    replay = Replay(rules, range(simulation.partitions), LATENESS_MS, CostMeter(PriceBook(PublicPrices())))
+    end = START + timedelta(days=days)
+    cost = CostMeter(PriceBook(PublicPrices()))
+    through = int(end.timestamp()) - 1
+    # Made up twice, which takes less than to judge those whom no rule can fire for.
+    survivors = sift_events(rules, range(simulation.partitions), LATENESS_MS, cost, simulation.batches(), through)
+    replay = Replay(rules, range(simulation.partitions), LATENESS_MS, cost, survivors)
 
     def batches() -> Iterator[EventBatch]:
         for batch in simulation.batches():
             if progressed is not None and batch.timestamps_ms:
                 progressed((batch.timestamps_ms[-1] / 1000 - START.timestamp()) / 86_400)
-            yield EventBatch(batch.partition, batch.offsets, batch.timestamps_ms, batch.events, batch.hashes)
+            yield batch
 
-    alerts = list(replay.run(batches(), START + timedelta(days=days)))
-    lasting = sum(count for view, count in replay.entities.items() if not _FLEETING.intersection(view.split("+")))
+    alerts = list(replay.run(batches(), end))
+    lasting = sum(
+        replay.entities[view] if left.entities is None else left.entities
+        for view, left in survivors.items()
+        if not _FLEETING.intersection(view.split("+"))
+    )
     matches = match_alerts(alerts, simulation.incidents)
     return SeedScore(
         seed=seed,

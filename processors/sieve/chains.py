@@ -5,7 +5,6 @@ before it, and if each call that was begun ended soon. Anything else is left to 
 """
 
 from collections.abc import Iterable, Sequence
-from hashlib import sha256
 from typing import Final
 
 from tokentrail.processors.producer_links import LOST_AFTER_S
@@ -27,13 +26,12 @@ class ChainCheck:
         self._unordered: set[int] = set()
 
     def add(
-        self, partition: int, timestamps_ms: Sequence[int], payloads: Sequence[bytes | None],
-        events: Sequence[Event | Rejected],
-    ) -> None:  # fmt: skip
-        """Take in records of one partition, with the events in them, in the order of the log."""
+        self, partition: int, timestamps_ms: Sequence[int], events: Sequence[Event | Rejected], hashes: Sequence[str]
+    ) -> None:
+        """Take in records of one partition in the order of the log: the events in them, and the SHA-256 of each."""
         newest_ms = self._newest_ms.get(partition, 0)
         chains = self._chains
-        for timestamp_ms, payload, event in zip(timestamps_ms, payloads, events, strict=True):
+        for timestamp_ms, event, digest in zip(timestamps_ms, events, hashes, strict=True):
             if timestamp_ms < newest_ms:
                 self._unordered.add(partition)
             newest_ms = timestamp_ms
@@ -45,7 +43,7 @@ class ChainCheck:
             if chain.partition != partition:
                 chain.whole = False
             elif chain.whole:
-                chain.add(event, timestamp_ms // 1000, sha256(payload or b"").hexdigest())
+                chain.add(event, timestamp_ms // 1000, digest)
         self._newest_ms[partition] = newest_ms
 
     def open_since(self) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from hashlib import sha256
 
 import msgspec
 
@@ -58,10 +59,19 @@ class Sifter:
         """Take in a batch; those of one partition in their order."""
         events = [decode_event(payload) for payload in batch.payloads]
         if self._chains is not None:
-            self._chains.add(batch.partition, batch.timestamps_ms, batch.payloads, events)
-        slicer = self._slicers[batch.partition]
-        slicer.add_events(_leave_out_rejected(batch, events))
-        self._release(slicer.release())
+            hashes = [sha256(payload or b"").hexdigest() for payload in batch.payloads]
+            self._chains.add(batch.partition, batch.timestamps_ms, events, hashes)
+        self._slice(_leave_out_rejected(batch, events))
+        self._last_offsets[batch.partition] = batch.offsets[-1]
+        self._newest_ms = max(self._newest_ms, *batch.timestamps_ms)
+
+    def add_events(self, batch: EventBatch) -> None:
+        """Take in a batch of decoded events in the same way."""
+        if not batch.events:
+            return
+        if self._chains is not None:
+            self._chains.add(batch.partition, batch.timestamps_ms, batch.events, batch.hashes)
+        self._slice(batch)
         self._last_offsets[batch.partition] = batch.offsets[-1]
         self._newest_ms = max(self._newest_ms, *batch.timestamps_ms)
 
@@ -77,6 +87,11 @@ class Sifter:
             {name: dict(counts) for name, counts in self._skewed.items()},
             self._chains.open_since() if self._chains is not None else {},
         )
+
+    def _slice(self, batch: EventBatch) -> None:
+        slicer = self._slicers[batch.partition]
+        slicer.add_events(batch)
+        self._release(slicer.release())
 
     def _release(self, seconds: Iterable[OpenSecond]) -> None:
         for second in seconds:

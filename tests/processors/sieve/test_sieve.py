@@ -3,6 +3,7 @@
 import random
 from collections.abc import Sequence
 from datetime import timedelta
+from hashlib import sha256
 
 import pytest
 from call_log import START, Call, make_call
@@ -14,11 +15,13 @@ from tokentrail.processors.replay import Replay
 from tokentrail.processors.rules import load_rules
 from tokentrail.processors.sieve.admission import Survivors
 from tokentrail.processors.sieve.bounds import plan_sieve
+from tokentrail.processors.sieve.event_sifting import sift_events
 from tokentrail.processors.sieve.finding import find_survivors
 from tokentrail.processors.sieve.sifter import Sifter, join_facts
 from tokentrail.processors.sieve.tally import Table, join_tables
-from tokentrail.processors.slicing import RecordBatch
+from tokentrail.processors.slicing import EventBatch, RecordBatch
 from tokentrail.schemas.alerts import encode_alert
+from tokentrail.schemas.decoding import Rejected, decode_event
 from tokentrail.schemas.events import Usage
 from tokentrail.schemas.rules import Absence, BurnRate, NewEntity, RatioToBaseline, Rule, Seasonal, Threshold, ZScore
 
@@ -132,6 +135,23 @@ def _rule(draw: st.DrawFn, number: int) -> Rule:
         for_s=draw(st.sampled_from((0, 20))),
         where=draw(st.sampled_from(({}, {"user_id": ["user-0", "user-1"]}))),
     )
+
+
+@settings(max_examples=10, deadline=None)
+@given(_rules(), st.integers(0, 10_000))
+def test_events_are_sifted_as_the_records_that_hold_them_are(rules: list[Rule], seed: int) -> None:
+    batches = _log(seed, 12)
+    events = [
+        EventBatch(
+            batch.partition,
+            batch.offsets,
+            batch.timestamps_ms,
+            [event for event in map(decode_event, batch.payloads) if not isinstance(event, Rejected)],
+            [sha256(payload or b"").hexdigest() for payload in batch.payloads],
+        )
+        for batch in batches
+    ]
+    assert sift_events(rules, range(PARTITIONS), LATENESS_MS, None, events, 0) == _sift(rules, batches)
 
 
 @settings(max_examples=20, deadline=None)
