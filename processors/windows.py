@@ -46,8 +46,8 @@ class WindowPlan:
         self.bucket_s = max(BUCKET_S, -(-width_s // (most * BUCKET_S)) * BUCKET_S)
         self.learned = learned
         """Whether anybody learns from its tumbling windows."""
-        self.sparse = sparse
-        """Seconds that add nothing to the metric are left out: nobody asks how many calls there were."""
+        self.sparse = sparse and self.pair
+        """Seconds that add nothing to the metric's one sum are left out: nobody asks how many calls there were."""
         self.key = crc32(f"{width_s}:{metric}".encode())
         indices = [OBSERVED.index(name) for name in names]
         self.pick: Callable[[Sequence[int]], Any] = (

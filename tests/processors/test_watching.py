@@ -88,6 +88,13 @@ def test_a_burn_rate_must_be_too_high_in_both_windows() -> None:
     assert states[first][0].value == pytest.approx(0.4)
 
 
+@pytest.mark.parametrize(("metric", "failed"), [("unavailable", "server_errors"), ("tokens", "output_tokens")])
+def test_a_metric_of_several_sums_counts_seconds_that_have_only_the_last_of_them(metric: str, failed: str) -> None:
+    watched = Watched(many_calls(metric=metric, condition=Threshold(above=2)))
+    told = [watched.see(second, row(calls=1, **{failed: 1})) for second in range(3)]
+    assert _told(told[2]) == [("firing", 2)]
+
+
 def test_addresses_that_a_key_never_came_from_are_counted_once_it_is_known() -> None:
     views = (FrameView("api_key_id", ("ip_addresses",)),)
     rule = many_calls(metric="new_ip_addresses", by=["api_key_id"], condition=Threshold(above=1), learning_s=900)
