@@ -41,7 +41,7 @@ def score_seed(
     rules: Sequence[Rule],
     *,
     days: float = 28,
-    calls_per_day: float = 15_000,
+    calls_per_day: float = 8_000,
     progressed: Callable[[float], None] | None = None,
 ) -> SeedScore:
     """Simulate, detect, and hold every alert to the labels. `progressed` is told how many days are done."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def scorecard(  # noqa: PLR0913, PLR0917 - options of a command line
     seeds: Annotated[str, typer.Option(help="Seeds, as 1-20 or 3,5,7.")] = "1-20",
     days: Annotated[float, typer.Option(min=1, max=366, help="Days of traffic a seed.")] = 28,
-    calls_per_day: Annotated[float, typer.Option(min=100, help="Ordinary calls of an average day.")] = 15_000,
+    calls_per_day: Annotated[float, typer.Option(min=100, help="Ordinary calls of an average day.")] = 8_000,
     rules: Annotated[Path | None, typer.Option(help="A rule file, in place of the shipped rules.")] = None,
     processes: Annotated[int, typer.Option(min=1, max=64, help="Seeds scored at once.")] = 2,
     noise: Annotated[Path | None, typer.Option(help="Write every false alert and finding here, as JSON.")] = None,
