@@ -102,6 +102,9 @@ class ViewPlan:
         narrowed = ViewPlan(self.view, [plan.rule for plan in self.rules if plan.name in names])
         narrowed.retention_s = self.retention_s
         narrowed.new_values = {extra: self.new_values[extra] for extra in narrowed.new_values}
+        # Which calls are evidence, and when an entity is looked at, depends on whether chains are followed beside it.
+        narrowed.linked = self.linked
+        narrowed.derives, narrowed.timed = narrowed.derives or self.linked, narrowed.timed or self.linked
         return narrowed
 
 

@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from tokentrail.processors.known_values import CAPACITY
 from tokentrail.processors.metrics import DERIVED, Measure, extras_of
 from tokentrail.processors.rule_plans import RulePlan, ViewPlan, plan_views
 from tokentrail.processors.windows import GROWTH, LARGEST, WindowPlan
@@ -25,6 +26,7 @@ _DURATIONS: Final = frozenset(("latency_ms", "time_to_first_token_ms"))
 _SKETCH_ERROR: Final = 0.97
 """A sketch may say a little more than the longest duration in it."""
 _ROUNDING: Final = 1 - 1e-9
+_SKEWED: Final = "clock_skewed"
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -38,7 +40,11 @@ class Column(msgspec.Struct, frozen=True):
 
 
 class Bound(msgspec.Struct, frozen=True):
-    """What a window needs: so many calls, more than `above` in a column, and more than so many times another column."""
+    """What a window needs: so many calls, more than `above` in a column, and more than so many times another column.
+
+    As time goes on without calls, less and less is in a window; but its shares may grow, so that what it needs of
+    another column holds only of windows that end in a slot with calls.
+    """
 
     outer_slots: int
     inner_slots: int
@@ -48,6 +54,8 @@ class Bound(msgspec.Struct, frozen=True):
     above: float = -math.inf
     times: float = 0.0
     per: Column | None = None
+    exact_calls: float = math.inf
+    """The column says nothing of entities that have more calls than this in all."""
 
 
 class ViewSieve(msgspec.Struct, frozen=True):
@@ -80,6 +88,8 @@ def plan_sieve(rules: Sequence[Rule]) -> list[ViewSieve]:
 def bound_rule(plan: RulePlan) -> Bound | None:
     """Return what a window must hold for a rule to fire; None if nothing can be said."""
     condition, window = plan.rule.condition, plan.window
+    if plan.rule.metric == _SKEWED:
+        return None  # it counts what is no call
     below = isinstance(condition, ZScore) and condition.direction != "above"
     if below or isinstance(condition, Absence | Budget | NewEntity) or window.width_s > MAX_WIDTH_S:
         return None
@@ -98,7 +108,7 @@ def _sieve_view(plan: ViewPlan) -> ViewSieve:
     absences = {rule.name: rule.absence.after_s for rule in plan.rules if rule.absence is not None}
     by_producer = plan.view.dimension == "producer_id"
     chained = {rule.name for rule in plan.rules if by_producer and _is_linked(rule)}
-    skewed = {rule.name: rule.floor for rule in plan.rules if rule.rule.metric == "clock_skewed" and not _is_free(rule)}
+    skewed = {rule.name: rule.floor for rule in plan.rules if rule.rule.metric == _SKEWED and not _is_free(rule)}
     known = {*bounds, *absences, *chained, *skewed}
     unbounded = tuple(rule.name for rule in plan.rules if rule.name not in known)
     named = [column for column in columns if column is not None]
@@ -119,6 +129,7 @@ def can_learn(plan: RulePlan) -> bool:
     return (
         plan.learns
         and plan.measure.extra is None
+        and plan.rule.metric != _SKEWED
         and plan.window.width_s % SLOT_S == 0
         and plan.window.width_s <= MAX_WIDTH_S
         and set(plan.window.names) <= set(SUMS)
@@ -128,10 +139,7 @@ def can_learn(plan: RulePlan) -> bool:
 def _bound_sums(plan: RulePlan, measure: Measure) -> Bound | None:
     floor, least = plan.floor * (_ROUNDING if plan.floor > 0 else 1), plan.rule.min_calls
     if measure.sums[0] in DERIVED:
-        # There are not more new values than calls; what is lost between calls is another matter.
-        return _bound(plan.window, max(least, floor)) if measure.sums[0].startswith("new_") else None
-    if "clock_skewed" in measure.sums:
-        return None
+        return _bound_new(plan.window, least, floor) if measure.sums[0].startswith("new_") else None
     column = Column(sums=measure.sums)
     if measure.per is None:
         return _bound(plan.window, least, column, above=floor * measure.scale)
@@ -139,6 +147,13 @@ def _bound_sums(plan: RulePlan, measure: Measure) -> Bound | None:
         return _bound(plan.window, least)
     above = floor * max(least, 1) if measure.per == "calls" else 0.0
     return _bound(plan.window, least, column, above=above, times=floor, per=Column(sums=(measure.per,)))
+
+
+def _bound_new(window: WindowPlan, min_calls: float, floor: float) -> Bound:
+    """There are not more new values than calls, but where so many are known that one stands for several."""
+    return msgspec.structs.replace(
+        _bound(window, min_calls, Column(sums=("calls",)), above=floor), exact_calls=float(CAPACITY)
+    )
 
 
 def _bound_extra(plan: RulePlan, measure: Measure) -> Bound:

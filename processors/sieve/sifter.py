@@ -62,8 +62,9 @@ class Sifter:
             hashes = [sha256(payload or b"").hexdigest() for payload in batch.payloads]
             self._chains.add(batch.partition, batch.timestamps_ms, events, hashes)
         self._slice(_leave_out_rejected(batch, events))
-        self._last_offsets[batch.partition] = batch.offsets[-1]
-        self._newest_ms = max(self._newest_ms, *batch.timestamps_ms)
+        # Several files may have the same partition, each with offsets of its own.
+        self._last_offsets[batch.partition] = max([self._last_offsets.get(batch.partition, -1), *batch.offsets])
+        self._newest_ms = max([self._newest_ms, *batch.timestamps_ms])
 
     def add_events(self, batch: EventBatch) -> None:
         """Take in a batch of decoded events in the same way."""
@@ -72,8 +73,9 @@ class Sifter:
         if self._chains is not None:
             self._chains.add(batch.partition, batch.timestamps_ms, batch.events, batch.hashes)
         self._slice(batch)
-        self._last_offsets[batch.partition] = batch.offsets[-1]
-        self._newest_ms = max(self._newest_ms, *batch.timestamps_ms)
+        # Several files may have the same partition, each with offsets of its own.
+        self._last_offsets[batch.partition] = max([self._last_offsets.get(batch.partition, -1), *batch.offsets])
+        self._newest_ms = max([self._newest_ms, *batch.timestamps_ms])
 
     def finish(self) -> ShareFacts:
         """Hand on what is left, and return what is known."""

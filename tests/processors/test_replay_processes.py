@@ -60,6 +60,24 @@ def test_what_is_appended_after_the_sifting_is_left_out() -> None:
     assert cut_batch(batch, 2) is None
 
 
+def test_files_of_one_partition_that_each_begin_at_offset_0_are_sifted_whole(tmp_path: Path) -> None:
+    calls = generate_calls(seconds=1200, producers=1)
+    paths = []
+    for number, part in enumerate((calls[:3000], calls[3000:])):
+        paths.append(tmp_path / f"{number}.jsonl")
+        lines = [
+            b'{"partition":0,"offset":%d,"timestamp_ms":%d,"event":%s}\n'
+            % (offset, int(call.occurred_at.timestamp() * 1000), call.payload)
+            for offset, call in enumerate(part)
+        ]
+        paths[-1].write_bytes(b"".join(lines))
+    sifted = ProcessReplay(RULES, FileLog(paths), Settings(), 1, sift=True)
+    told = [encode_alert(alert) for alert in sifted.run(to_end=True)]
+    whole = Replay(RULES, [0], Settings().allowed_lateness_ms)
+    assert told == [encode_alert(alert) for alert in whole.run(FileLog(paths).read([0]), to_end=True)]
+    assert sifted.counts().records == len(calls)
+
+
 def test_a_process_that_is_killed_ends_the_replay_with_a_sentence(tmp_path: Path) -> None:
     paths = write_files(tmp_path, generate_calls(seconds=60), 2)
     with pytest.raises(SourceError, match=r"status -9 .*--processes 1"):

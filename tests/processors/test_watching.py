@@ -91,7 +91,8 @@ def test_a_burn_rate_must_be_too_high_in_both_windows() -> None:
 @pytest.mark.parametrize(("metric", "failed"), [("unavailable", "server_errors"), ("tokens", "output_tokens")])
 def test_a_metric_of_several_sums_counts_seconds_that_have_only_the_last_of_them(metric: str, failed: str) -> None:
     watched = Watched(many_calls(metric=metric, condition=Threshold(above=2)))
-    told = [watched.see(second, row(calls=1, **{failed: 1})) for second in range(3)]
+    sums: dict[str, Any] = {"calls": 1, failed: 1}
+    told = [watched.see(second, row(**sums)) for second in range(3)]
     assert _told(told[2]) == [("firing", 2)]
 
 

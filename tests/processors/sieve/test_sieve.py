@@ -4,9 +4,10 @@ import random
 from collections.abc import Sequence
 from datetime import timedelta
 from hashlib import sha256
+from typing import Any
 
 import pytest
-from call_log import START, Call, make_call
+from call_log import START, Call, generate_calls, make_call
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_rows import many_calls
@@ -159,6 +160,77 @@ def test_events_are_sifted_as_the_records_that_hold_them_are(rules: list[Rule], 
 def test_a_sifted_replay_tells_what_a_whole_one_tells(rules: list[Rule], seed: int) -> None:
     batches = _log(seed, 24)
     assert _tell(rules, batches, _sift(rules, batches)) == _tell(rules, batches, None)
+
+
+def _log_of(calls: Sequence[tuple[float, Call]]) -> list[RecordBatch]:
+    """Calls with the seconds of their arrival, the partition of each that of its producer."""
+    logs: list[list[tuple[int, Call]]] = [[] for _ in range(PARTITIONS)]
+    for at_s, call in calls:
+        logs[call.producer % PARTITIONS].append((int(at_s * 1000), call))
+    return _batches(logs)
+
+
+def _calls_of(
+    user: str, seconds: Sequence[float], first: int = 0, off_s: float = 0, **fields: Any
+) -> list[tuple[float, Call]]:
+    return [
+        (at_s, make_call(first + number, START + timedelta(seconds=at_s + off_s), user_id=user, **fields))
+        for number, at_s in enumerate(seconds)
+    ]
+
+
+def _assert_same_and_fired(rules: Sequence[Rule], batches: Sequence[RecordBatch], *names: str) -> None:
+    whole = _tell(rules, batches, None)
+    assert _tell(rules, batches, _sift(rules, batches)) == whole
+    for name in names:
+        assert any(f'"{name}"'.encode() in told for told in whole)
+
+
+@pytest.mark.parametrize("metric", ["error_ratio", "latency_p50_ms"])
+def test_a_share_that_grows_in_silence_is_not_left_out_where_another_rule_fires(metric: str) -> None:
+    ratio = {"metric": metric, "window_s": 60, "min_calls": 5, "keep_firing_for_s": 600}
+    low, high = (0.2, 0.8) if metric == "error_ratio" else (100, 4000)
+    rules = [
+        many_calls(name="some", condition=Threshold(above=low), **ratio),
+        many_calls(name="most", condition=Threshold(above=high), **ratio),
+    ]
+    good = _calls_of("ann", range(30), latency_ms=800.0)
+    bad = _calls_of("ann", range(30, 40), 100, status="SERVER_ERROR", latency_ms=9000.0)
+    later = _calls_of("bob", range(40, 200, 5), 200, latency_ms=1.0)
+    _assert_same_and_fired(rules, _log_of([*good, *bad, *later]), "some", "most")
+
+
+def test_learning_that_ends_in_silence_is_not_left_out_where_another_rule_fires() -> None:
+    rules = [
+        many_calls(name="more", condition=RatioToBaseline(factor=1.5), learning_s=330, window_s=60),
+        many_calls(name="any", condition=Threshold(above=1), window_s=120, keep_firing_for_s=600),
+    ]
+    calls = _calls_of("ann", [*range(0, 250, 10), *(296 + number / 4 for number in range(24))])
+    _assert_same_and_fired(rules, _log_of([*calls, *_calls_of("bob", range(0, 600, 100), 900)]), "any", "more")
+
+
+def test_evidence_is_the_same_where_chains_are_followed_beside_and_are_whole() -> None:
+    rules = [
+        many_calls(name="busy", by=["producer_id"], condition=Threshold(above=5)),
+        many_calls(name="lost", by=["producer_id"], metric="lost_calls", condition=Threshold(above=0)),
+    ]
+    calls = generate_calls(seconds=240)
+    log = _log_of([((call.occurred_at - START).total_seconds(), call) for call in calls])
+    _assert_same_and_fired(rules, log, "busy")
+
+
+def test_clocks_that_are_off_are_held_against_what_is_usual() -> None:
+    rules = [many_calls(metric="clock_skewed", condition=ZScore(z=2), learning_s=0)]
+    usual = _calls_of("ann", range(0, 600, 10))
+    held_up = _calls_of("ann", [601 + number / 4 for number in range(20)], 100, off_s=-400)
+    later = _calls_of("ann", range(610, 640, 10), 200)
+    _assert_same_and_fired(rules, _log_of([*usual, *held_up, *later]), "many_calls")
+
+
+def test_a_new_value_stands_for_several_where_many_are_known() -> None:
+    rules = [many_calls(metric="new_users", by=["service"], condition=Threshold(above=4), learning_s=900)]
+    calls = [_calls_of(f"user-{number}", [number * 30.0], number, service="chat")[0] for number in range(400)]
+    _assert_same_and_fired(rules, _log_of(calls), "many_calls")
 
 
 def test_shipped_rules_leave_little_of_an_ordinary_hour() -> None:
