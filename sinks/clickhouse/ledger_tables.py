@@ -121,7 +121,8 @@ class LedgerTables:
                 self._mend(stretch)
             recent = [Recent(s.partition, s.first_offset, max(s.first_appended_ms, 0)) for s in stretches]
             database = self._settings.clickhouse_database
-            RollupRepair(self._connected(), database, self._insert_settings, kept).repair(recent)
+            with self._sealer.inserting():
+                RollupRepair(self._connected(), database, self._insert_settings, kept).repair(recent)
             tails = {s.partition: Tail(s.last_offset, s.last_appended_ms) for s in stretches if s.last_offset >= 0}
             return tails if kept == FOREVER else {**self._tails_of_old_months(partitions), **tails}
 

@@ -8,6 +8,7 @@ of life, and one that was killed is waited for no longer than `SILENCE_S`.
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -26,6 +27,7 @@ from tokentrail.sinks.clickhouse.ledger_tables import ONE_PART
 from tokentrail.sinks.clickhouse.rate_rows import RATE_COLUMNS, rate_row
 from tokentrail.sinks.clickhouse.repricing_sql import COLUMNS, corrections_select, rule_parameters
 from tokentrail.sinks.clickhouse.retention import kept_since
+from tokentrail.sinks.erasure.subject_keys import hold_off_erasures
 
 CHUNK_CALLS: Final = 1_000_000
 SILENCE_S: Final = 60
@@ -84,6 +86,7 @@ class _Run:
         self._prices = prices
         self._reason = reason
         self._kept_since = kept_since(settings, datetime.now(UTC), "calls", "cost_corrections")
+        self._subject_keys = settings.subject_keys
 
     def differences(self) -> list[Difference]:
         """Return what a run would change now."""
@@ -101,16 +104,26 @@ class _Run:
         with_turn = self._take_turn()
         try:
             self._settle()
-            repaired = repair_corrections(self._client, self._name, self._statement(), self._kept_since)
+            repaired = self._repair()
             rules = self._plan()
             before = self.differences()
             for chunk in self._chunks():
                 with_turn()
-                self._append(chunk, rules)
-            repaired += repair_corrections(self._client, self._name, self._statement(), self._kept_since)
+                # An erasure meanwhile would put old months of rollups in place of these corrections.
+                with self._erasures_held_off():
+                    self._append(chunk, rules)
+            repaired += self._repair()
             return Repricing(self.run_id, before, repaired)
         finally:
             self._say("ended")
+
+    def _erasures_held_off(self) -> AbstractContextManager[None]:
+        directory = self._subject_keys
+        return nullcontext() if directory is None or not directory.is_dir() else hold_off_erasures(directory)
+
+    def _repair(self) -> int:
+        with self._erasures_held_off():
+            return repair_corrections(self._client, self._name, self._statement(), self._kept_since)
 
     def _plan(self) -> tuple[PricingRule, ...]:
         rows = self._client.query(

@@ -54,7 +54,7 @@ class BlockSealer:
         Raises:
             KeyStoreError: the key store cannot be used.
         """
-        with self._inserting():
+        with self.inserting():
             yield self._seal(rows)
 
     @contextmanager
@@ -65,7 +65,7 @@ class BlockSealer:
             KeyStoreError: the key store cannot be used.
             LedgerError: a sealed part was altered.
         """
-        with self._inserting():
+        with self.inserting():
             columns = [rows[name].to_pylist() for name in ("payload", "subject_key_id", "sealed")]
             offsets = rows["kafka_offset"].to_pylist()
             partition = rows["kafka_partition"][0].as_py() if rows.num_rows else 0
@@ -74,7 +74,12 @@ class BlockSealer:
             yield rows.append_column("plain", pa.array(plain, pa.binary())).append_column("archived", archived)
 
     @contextmanager
-    def _inserting(self) -> Iterator[None]:
+    def inserting(self) -> Iterator[None]:
+        """Hold erasures back, which replace whole months of rollups; waits for one that is at it.
+
+        Raises:
+            KeyStoreError: the key store cannot be used.
+        """
         if self._directory is not None and self._keys is None:
             self._keys = SubjectKeys(self._directory)
         with self._keys.inserting() if self._keys is not None else nullcontext():

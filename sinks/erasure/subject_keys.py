@@ -195,10 +195,7 @@ class SubjectKeys:
     @contextmanager
     def inserting(self) -> Iterator[None]:
         """Hold what was sealed until it is inserted; `for_subjects` is called inside. Any number at once."""
-        with ExitStack() as held:
-            # Through the gate, where an erasure that waits has come first: or it would wait for ever.
-            with _locked(self._directory / "gate.lock", fcntl.LOCK_SH):
-                held.enter_context(_locked(self._directory / "inserts.lock", fcntl.LOCK_SH))
+        with hold_off_erasures(self._directory):
             yield
 
     @contextmanager
@@ -305,6 +302,26 @@ def _open(path: Path, fingerprint: bytes) -> sqlite3.Connection:
             f"{path.parent / MASTER} is not the master key of {path.name} beside it: restore both from one backup."
         )
     return connection
+
+
+@contextmanager
+def hold_off_erasures(directory: Path) -> Iterator[None]:
+    """Hold erasures off that use the store in a directory, without opening it; waits for one that is at it.
+
+    Raises:
+        KeyStoreError: its locks cannot be opened.
+    """
+    with ExitStack() as held:
+        try:
+            # Through the gate, where an erasure that waits has come first: or it would wait for ever.
+            with _locked(directory / "gate.lock", fcntl.LOCK_SH):
+                held.enter_context(_locked(directory / "inserts.lock", fcntl.LOCK_SH))
+        except OSError as error:
+            raise KeyStoreError(
+                f"The locks of the subject keys in {directory} cannot be opened ({error}); run this as whoever runs "
+                "the ledger writers."
+            ) from error
+        yield
 
 
 @contextmanager
