@@ -1,5 +1,6 @@
 """Lines of a file, plain or compressed (`.gz`, `.zst`), some megabytes at a time."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,7 +61,7 @@ def _open(path: Path) -> Iterator[tuple[Any, Any]]:
     """Open a file; yields it, and the stream of what is in it."""
     import pyarrow as pa
 
-    with pa.OSFile(str(path)) as file:
+    with pa.OSFile(os.fsencode(path)) as file:  # names need not be UTF-8
         compression = COMPRESSIONS.get(path.suffix)
         if compression is None:
             yield file, file

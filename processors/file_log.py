@@ -187,8 +187,8 @@ def _scan(path: Path) -> dict[int, int]:
 
 def _partition_of(path: Path, number: int, head: bytes) -> int:
     """Return the partition that a line's first bytes name; -1 for an empty line."""
-    digits = head[len(_RECORD) :].partition(b",")[0]
-    if head.startswith(_RECORD) and digits.isdigit():
+    digits, comma, _ = head[len(_RECORD) :].partition(b",")
+    if comma and head.startswith(_RECORD) and digits.isdigit():
         return int(digits)
     if head.strip():
         raise _no_record(path, number)

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -147,3 +148,16 @@ def test_times_before_the_epoch_and_with_an_offset_are_moments_like_others(tmp_p
     (batch,) = FileLog([path]).read([0])
     noon_ms = int(datetime(2026, 3, 2, 12, tzinfo=UTC).timestamp() * 1000)
     assert list(batch.timestamps_ms) == [-500, noon_ms]
+
+
+def test_a_partition_that_no_topic_can_have_is_no_record(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b'{"partition":99999999999999,"offset":7,"timestamp_ms":1,"event":{}}\n')
+    with pytest.raises(SourceError, match="line 1, is no record"):
+        FileLog([path]).count_by_partition()
+
+
+def test_a_file_is_read_whose_name_is_no_unicode(tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"caf\xe9.jsonl")
+    path.write_bytes(TEXT)
+    assert sum(len(batch.offsets) for batch in FileLog([path]).read([0])) == len(CALLS)
