@@ -1,11 +1,11 @@
 """The ledger alone: how fast its writer fills tables and rollups, how fast it answers, and what it takes on disk.
 
 Writing: a topic is filled, then one writer runs it dry into event_log, calls and the rollups, on a real broker and
-engine. Answering: calls are made up inside the engine (see ledger_calls), through the same views as the writer's; then
-every named query is asked as `tokentrail query run` asks it, on a connection that is open: of its own default period,
-and once more of 30 days where a rollup answers; and some questions of one day are asked of the calls themselves. What
-reads the archive is asked of the one day that was made up of it. Run by `make bench-ledger`; writes
-benchmarks/results/ledger.json.
+engine. Answering: calls are made up inside the engine, and the rollups filled by their views' own SELECT (see
+ledger_calls); then every named query is asked as `tokentrail query run` asks it, on a connection that is open: of its
+own default period, and once more of 30 days where a rollup answers; and some questions of one day are asked of the
+calls themselves. What reads the archive is asked of the one day that was made up of it. Run by `make bench-ledger`;
+writes benchmarks/results/ledger.json.
 """
 
 import argparse
@@ -201,7 +201,10 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=600_000, help="events a writing run")
     parser.add_argument("--runs", type=int, default=3, help="writing runs; the best is reported, all are kept")
     parser.add_argument(
-        "--calls", type=int, default=100_000_000, help="calls to make up and ask about; 300 bytes of disk each"
+        "--calls",
+        type=int,
+        default=100_000_000,
+        help="calls to make up and ask about; 250 bytes of disk each, and while parts are merged twice that",
     )
     parser.add_argument("--asks", type=int, default=20, help="how often each question is asked")
     arguments = parser.parse_args()

@@ -1,37 +1,60 @@
-"""A ledger of a made-up company, made inside the engine: any number of calls over 30 days, through the writer's views.
+"""A ledger of a made-up company, made inside the engine: any number of calls over 30 days, and the rollups of them.
 
 3,000 users of very different zeal in 12 departments and 40 teams, 400 keys, 120 features of 30 services, 18 models of
-3 providers, 120 producers that keep to their Kafka partitions; retries, repeated requests, failures and sessions; the
-mappings of 400 keys, 3,000 users and 120 features, a third of them corrected later; and one day of the archive.
+3 providers, 120 producers that keep to their Kafka partitions. People work in bursts: some 20 calls of one user,
+feature and model within ten minutes, four times as many bursts at noon as at midnight; a user has one to three features
+of the own team, and a feature one model, or in every fifth burst a second. Each call goes through one of its service's
+four producers. Retries, repeated requests, failures and sessions; the mappings of 400 keys, 3,000 users and 120
+features, a third of them corrected later; and one day of the archive. More calls are more bursts, not longer ones.
+
+Calls are made in a table beside `calls`, whose parts `calls` then takes: views, of which it has six, would each sum up
+every block while it is written. The rollups are filled by the SELECT of their views, a few bursts of all users at once.
 """
 
+import math
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Final
+
+from clickhouse_connect.driver.client import Client
 
 from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.connection import connect
 from tokentrail.sinks.clickhouse.ledger_tables import ONE_PART
+from tokentrail.sinks.clickhouse.rollups import ROLLUPS, select_from_part
 
 DAYS: Final = 30
 DEPARTMENTS: Final = 12
-BLOCK: Final = 50_000
-"""The views keep sketches of every group of a block, and projections on top; the embedded engine has 3 GiB."""
-AT_ONCE: Final = 1
+BLOCK: Final = 250_000
+"""A part of `calls` as it is made; the embedded engine has 3 GiB."""
+STRETCH: Final = 4 * BLOCK
+"""Calls that the rollups are filled from at once, while the next are made: their sketches are in memory."""
+_BURST_CALLS: Final = 20
+_BURST_WINDOWS: Final = DAYS * 24 * 6
 _EVENTS_S: Final = 1_800
 _QUIET_LOOKS: Final = 10
 PATIENCE_S: Final = 600
+_DRAFT: Final = "calls_made_up"
 _ROWS: Final = """
 WITH
     cityHash64(number) AS dice,
     intDiv(dice, 1009) % 1000003 / 1000003 AS luck,
-    toDateTime64({first:String}, 6, 'UTC') + toIntervalMicrosecond(toUInt64(number * {step_us:Float64})) AS moment,
-    toUInt32(pow(luck, 2.5) * 3000) AS user,
+    number * {step_us:Float64} / 86400000000 AS even_days,
+    -- The clock runs slower at noon: more calls in an hour.
+    even_days + 0.1 * (sin(2 * pi() * (even_days + {clock:Float64})) - sin(2 * pi() * {clock:Float64})) AS days,
+    toDateTime64({first:String}, 6, 'UTC') + toIntervalMicrosecond(toInt64(days * 86400000000)) AS moment,
+    -- Of a hundred calls two are second attempts, and one a third.
+    number - (number % 100 IN (1, 51, 52)) - (number % 100 = 52) AS attempt_of,
+    lower(hex(MD5(toString(attempt_of)))) AS digits_of_first,
+    intDiv(attempt_of, {window:UInt64}) * {bursts:UInt64} + cityHash64(attempt_of) % {bursts:UInt64} AS burst,
+    cityHash64(burst, 'burst') AS burst_dice,
+    toUInt32(pow(intDiv(burst_dice, 1013) % 1000003 / 1000003, 2.5) * 3000) AS user,
     cityHash64(user, 'team') % 40 AS team,
-    (team * 3 + [0, 0, 0, 1, 1, 2][dice % 6 + 1]) % 120 AS feature,
+    (team * 3 + [0, 0, 0, 1, 1, 2][burst_dice % (user % 6 + 1) + 1]) % 120 AS feature,
     feature % 30 AS service,
-    if(intDiv(dice, 7) % 5 = 0, feature * 5 + 3, feature) % 18 AS name,
+    if(intDiv(burst_dice, 7) % 5 = 0, feature * 5 + 3, feature) % 18 AS name,
     service * 4 + intDiv(dice, 31) % 4 AS producer,
     intDiv(dice, 37) % 1000 AS outcome,
     multiIf(outcome < 970, 'SUCCESS', outcome < 985, 'RATE_LIMITED', outcome < 992, 'SERVER_ERROR',
@@ -39,9 +62,6 @@ WITH
     outcome < 970 AS fine,
     lower(substring(hex(toUnixTimestamp64Milli(moment)), 5)) AS clock,
     lower(hex(MD5(toString(number)))) AS digits,
-    -- Of a hundred calls two are second attempts, and one a third.
-    number - (number % 100 IN (1, 51, 52)) - (number % 100 = 52) AS attempt_of,
-    lower(hex(MD5(toString(attempt_of)))) AS digits_of_first,
     toUInt32(if(fine, 20 + exp(luck * 3 + intDiv(dice, 41) % 1000 / 250), 0)) AS asked,
     toUInt32(if(fine, 5 + exp(intDiv(dice, 43) % 1000 / 150), 0)) AS answered,
     if(name = 17 OR NOT fine, NULL, toDecimal64(asked * (name + 1), 9) / 4000000) AS input_side,
@@ -49,7 +69,7 @@ WITH
 """
 _CALLS: Final = (
     """
-INSERT INTO {database:Identifier}.calls (
+INSERT INTO {database:Identifier}.{draft:Identifier} (
     kafka_partition, kafka_offset, appended_at, occurred_at, clock_suspect, time, event_id, producer_id, producer_seq,
     call_id, logical_call_id, provider_request_id, trace_id, span_id, service, environment, department, feature,
     session_id, user_id, request_source, ip_address, user_agent, api_key_id, api_key_hint, provider, server_address,
@@ -67,7 +87,7 @@ SELECT
     if(fine, concat('req_', substring(digits, 3, 24)), ''), lower(hex(MD5(toString(intDiv(number, 3) * 1000003)))),
     lower(hex(sipHash64(number + 1))), concat('service-', toString(service)),
     if(producer % 4 = 3, 'staging', 'production'), concat('department-', toString(team % {departments:UInt32})),
-    concat('feature-', toString(feature)), concat('session-', toString(user), '-', toString(intDiv(number, 100000))),
+    concat('feature-', toString(feature)), concat('session-', toString(user), '-', toString(burst)),
     concat('user-', toString(user)), if(feature % 5 = 0, 'batch', 'api'),
     concat('10.', toString(user % 4), '.', toString(user % 250), '.', toString(dice % 3)), 'OpenAI/Python 3.54.0',
     concat('hmac1:5f2e:', lower(hex(SHA256(toString(cityHash64(user, feature % 2) % 400))))),
@@ -147,30 +167,88 @@ _SETTINGS: Final = {
     "max_threads": 1,
 }
 """One part an insert, as the writer's, but larger ones."""
+_FILLING: Final = {**_SETTINGS, "max_block_size": 65_536, "max_threads": 2, "optimize_on_insert": 0}
+"""What a GROUP BY gave is summed up already; the engine would do so once more, and sketches take it a while."""
 
 
 def make_calls(settings: Settings, count: int, now: datetime) -> float:
     """Make up so many calls of the 30 days before `now`; return calls a second, merges included."""
-    first = now - timedelta(days=DAYS)
     client = connect(settings, timeout_s=PATIENCE_S)
-    fixed = {
-        "database": settings.clickhouse_database,
-        "first": f"{first:%Y-%m-%d %H:%M:%S}",
-        "step_us": DAYS * 86_400_000_000 / count,
-        "departments": DEPARTMENTS,
-    }
-
-    def make(begin: int) -> None:
-        block = {"begin": begin, "count": min(BLOCK, count - begin)}
-        client.command(_CALLS, {**fixed, **block}, settings=dict(_SETTINGS))
-
+    database = settings.clickhouse_database
+    views = [_view(client, database, rollup.table) for rollup in ROLLUPS]
+    company = _company(database, count, now)
+    client.command(f"CREATE TABLE `{database}`.{_DRAFT} AS `{database}`.calls")
     begin_s = time.monotonic()
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for _ in pool.map(make, range(0, count, BLOCK)):
-            pass
+    with ThreadPoolExecutor(1) as pool:
+        filling: Future[None] | None = None
+        for begin in range(0, count, STRETCH):
+            end = min(begin + STRETCH, count)
+            _make_stretch(client, company, begin, end)
+            if filling is not None:
+                filling.result()
+            filling = pool.submit(_fill_rollups, client, company, views, begin, end)
+        if filling is not None:
+            filling.result()
+    client.command(f"DROP TABLE `{database}`.{_DRAFT} SYNC")
     wait_for_merges(settings)
     client.close()
     return count / (time.monotonic() - begin_s)
+
+
+def _company(database: str, count: int, now: datetime) -> dict[str, str | int | float]:
+    first = now - timedelta(days=DAYS)
+    window = max(1, math.ceil(count / _BURST_WINDOWS))
+    return {
+        "database": database,
+        "draft": _DRAFT,
+        "first": f"{first:%Y-%m-%d %H:%M:%S}",
+        "clock": (first.hour + first.minute / 60) / 24,
+        "step_us": DAYS * 86_400_000_000 / count,
+        "window": window,
+        "bursts": max(1, window // _BURST_CALLS),
+        "departments": DEPARTMENTS,
+    }
+
+
+def _make_stretch(client: Client, company: dict[str, str | int | float], begin: int, end: int) -> None:
+    """Make these calls, and hand them over: parts of another table are taken without a view seeing them."""
+    database = f"`{company['database']}`"
+    for start in range(begin, end, BLOCK):
+        block = {"begin": start, "count": min(BLOCK, end - start)}
+        client.command(_CALLS, {**company, **block}, settings=dict(_SETTINGS))
+    for month in _months(client, company):
+        client.command(f"ALTER TABLE {database}.calls ATTACH PARTITION ID '{month}' FROM {database}.{_DRAFT}")
+    client.command(f"TRUNCATE TABLE {database}.{_DRAFT} SYNC")
+
+
+def _fill_rollups(
+    client: Client, company: dict[str, str | int | float], views: Sequence[tuple[str, str, str]], begin: int, end: int
+) -> None:
+    for table, select, columns in views:
+        part = select_from_part(select, "calls", f"kafka_offset >= {begin} AND kafka_offset < {end}")
+        client.command(
+            f"INSERT INTO `{company['database']}`.{table} ({columns}) SELECT {columns} FROM ({part})",  # noqa: S608  # the view's own
+            settings=dict(_FILLING),
+        )
+
+
+def _months(client: Client, company: dict[str, str | int | float]) -> Iterator[str]:
+    rows = client.query(
+        "SELECT DISTINCT partition_id FROM system.parts "
+        "WHERE active AND database = {database:String} AND table = {draft:String}",
+        company,
+    ).result_rows
+    return (month for (month,) in rows)
+
+
+def _view(client: Client, database: str, table: str) -> tuple[str, str, str]:
+    """Return a rollup, the SELECT of its view, and the columns of that."""
+    select = client.query(
+        "SELECT as_select FROM system.tables WHERE database = {database:String} AND name = {name:String}",
+        {"database": database, "name": f"{table}_from_calls"},
+    ).result_rows[0][0]
+    described = client.query(f"DESCRIBE TABLE ({select})").result_rows
+    return table, str(select), ", ".join(row[0] for row in described)
 
 
 def make_events(settings: Settings, now: datetime) -> None:
