@@ -15,7 +15,7 @@ from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse.charge_sql import charged_sql
 from tokentrail.sinks.clickhouse.connection import connect, engine_errors
 from tokentrail.sinks.clickhouse.cost_rollup import choose_rollup, rollup_sql
-from tokentrail.sinks.clickhouse.mapping_sql import mapped, mapping_joins
+from tokentrail.sinks.clickhouse.mapping_sql import known_mappings, mapped_on_day
 
 COLUMNS: Final[Mapping[str, str]] = {
     "department": "call.department",
@@ -30,7 +30,8 @@ COLUMNS: Final[Mapping[str, str]] = {
 }
 """What costs can be grouped and filtered by, and the column of `calls_corrected` behind it."""
 MAPPED: Final[Mapping[str, str]] = {
-    target: mapped(target, COLUMNS.get(target, "''"), "toDate(call.time)") for target in TARGETS
+    target: mapped_on_day(target, COLUMNS.get(target, "''"), day="toDate(call.time)", team=COLUMNS["team"])
+    for target in TARGETS
 }
 """What takes the place of columns where mappings are applied; `cost_centre` is known only there."""
 FIELDS: Final[Mapping[str, str]] = {
@@ -90,6 +91,8 @@ class CostFrame(NamedTuple):
     source: str
     conditions: str
     parameters: dict[str, Any]
+    known: str = ""
+    """What stands before the SELECT that reads `source`: mappings, where they are applied."""
 
 
 class CostQuery(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +122,7 @@ class CostQuery(msgspec.Struct, frozen=True, kw_only=True):
             charged, parameters = charged_sql(self.markups, self._columns()["department"])
             measures += f",\n    {charged} AS charged_usd"
             frame.parameters.update(parameters)
-        sql = "\n".join(["SELECT", *lines, measures, frame.source, frame.conditions])
+        sql = frame.known + "\n".join(["SELECT", *lines, measures, frame.source, frame.conditions])
         if frame.groups:
             names = [f"`{name}`" for name in self.by]
             periods = [f"`{name}`" for name in self.by if name in PERIODS]
@@ -145,13 +148,17 @@ class CostQuery(msgspec.Struct, frozen=True, kw_only=True):
             CostQueryError: `by` or `filters` names something unknown.
         """
         conditions, parameters = self._conditions()
-        joins = [mapping_joins(COLUMNS["team"], f"`{database}`.mappings")] if self.mapped else []
+        targets = [name for name in TARGETS if self.mapped and name in {*self.by, *self.filters, *self._charged()}]
         return CostFrame(
             groups={name: self._expression(name) for name in self.by},
-            source="\n".join([f"FROM `{database}`.calls_corrected AS call", *joins]),
+            source=f"FROM `{database}`.calls_corrected AS call",
             conditions=f"WHERE {' AND '.join(conditions)}",
             parameters=parameters,
+            known=f"{known_mappings(*targets, mappings=f'`{database}`.mappings')}\n" if targets else "",
         )
+
+    def _charged(self) -> tuple[str, ...]:
+        return () if self.markups is None else ("department",)
 
     def _conditions(self) -> tuple[list[str], dict[str, Any]]:
         # `appended_at` says nothing more than `time`; it is what partitions are pruned by.

@@ -1,12 +1,11 @@
 """Mappings at query time: what a call belongs to on its day, as SQL.
 
-Over a rollup by day the mappings are constants that the statement reads first: every row is looked up in them by hash,
-and none is joined. Over calls they are joins.
+The mappings are constants that the statement reads first: every row is looked up in them by hash, and none is joined.
 """
 
 from typing import Final
 
-from tokentrail.processors.mappings import SOURCES, TARGETS
+from tokentrail.processors.mappings import SOURCES
 
 # What holds changes only on the turns: days on which entries begin or end. Between two of them lies a period; the first
 # one is before every turn. `held` is what holds in each period, by the same rule as `holding` of processors.mappings.
@@ -15,7 +14,7 @@ _KNOWN: Final = """\
     SELECT arraySort(groupUniqArrayArray(arrayFilter(
         day -> day NOT IN (toDate('1970-01-01'), toDate('2149-06-06')), [valid_from, valid_until]
     )))
-    FROM mappings
+    FROM {mappings}
     WHERE target = '{target}'
 ) AS {target}_turns,
 if(empty({target}_turns), [toUInt16(0)], range(toUInt16({target}_turns[1]), toUInt16({target}_turns[-1]) + 1))
@@ -49,7 +48,7 @@ arrayMap(day -> toUInt64(arrayCount(turn -> toUInt16(turn) <= day, {target}_turn
                     turn -> arrayFirst(entry -> turn >= entry.3 AND turn < entry.4, entries).5,
                     arrayConcat([toDate('1970-01-01')], {target}_turns)
                 ) AS held
-            FROM mappings
+            FROM {mappings}
             WHERE target = '{target}'
             GROUP BY dimension, value
         )
@@ -60,64 +59,34 @@ arrayMap(day -> toUInt64(arrayCount(turn -> toUInt16(turn) <= day, {target}_turn
 # Of a source that is not mapped at all, nothing is looked up and no column read.
 _FOUND: Final = """\
 if({place} = 0, NULL, nullIf(transform(
-            transform(call.{source}, {target}_known.2[{place}], {target}_known.3[{place}], toUInt64(0)) * 65536
+            transform({value}, {target}_known.2[{place}], {target}_known.3[{place}], toUInt64(0)) * 65536
                 + transform(
-                    least(toUInt16(call.day), {target}_days[-1]), {target}_days, {target}_periods, toUInt64(1)
+                    least(toUInt16({day}), {target}_days[-1]), {target}_days, {target}_periods, toUInt64(1)
                 ),
             {target}_known.4[{place}], {target}_known.5[{place}], ''
         ), ''))"""
-_JOIN: Final = """\
-LEFT ANY JOIN
-(
-    SELECT
-        value,
-        {entries}
-    FROM
-    (
-        SELECT value, target, (recorded_at, position, valid_from, valid_until, target_value) AS entry
-        FROM {mappings}
-        WHERE dimension = '{source}'
-    )
-    GROUP BY value
-) AS mapped_{source} ON mapped_{source}.value = {column}"""
 
 
-def mapping_joins(team: str, mappings: str = "mappings") -> str:
-    """Return the joins for a table whose alias is `call`; `team` is the expression of a call's own team."""
-    entries = ",\n        ".join(
-        f"arrayReverseSort(groupArrayIf(entry, target = '{target}')) AS {target}" for target in TARGETS
-    )
-    return "\n".join(
-        _JOIN.format(
-            source=source, column=team if source == "team" else f"call.{source}", mappings=mappings, entries=entries
-        )
-        for source in SOURCES
-    )
-
-
-def mapped(target: str, own: str, day: str) -> str:
-    """Return the expression of what a call belongs to on `day`, beside `mapping_joins`; `own` is what it says."""
-    if target not in TARGETS:
-        raise ValueError(target)
-    found = ",\n        ".join(
-        f"nullIf(arrayFirst(entry -> {day} >= entry.3 AND {day} < entry.4, mapped_{source}.{target}).5, '')"
-        for source in SOURCES
-    )
-    return f"coalesce(\n        {found},\n        toString({own})\n    )"
-
-
-def known_mappings(*targets: str) -> str:
+def known_mappings(*targets: str, mappings: str = "mappings") -> str:
     """Return what `mapped_on_day` needs: the WITH of its statement."""
-    return "WITH\n" + ",\n".join(_KNOWN.format(target=target, places=_places(target)) for target in targets)
+    return "WITH\n" + ",\n".join(
+        _KNOWN.format(target=target, mappings=mappings, places=_places(target)) for target in targets
+    )
 
 
-def mapped_on_day(target: str, own: str) -> str:
-    """Return the expression of what a row of a rollup by day belongs to; its alias is `call`.
+def mapped_on_day(target: str, own: str, *, day: str = "call.day", team: str = "call.team") -> str:
+    """Return the expression of what a row belongs to on `day`; its alias is `call`.
 
-    `own` is the expression of what the calls say themselves.
+    `own` is the expression of what the calls say themselves. `day` and `team` are other than a rollup's over calls.
     """
     found = ",\n        ".join(
-        _FOUND.format(target=target, source=source, place=f"{target}_of_{source}") for source in SOURCES
+        _FOUND.format(
+            target=target,
+            value=team if source == "team" else f"call.{source}",
+            day=day,
+            place=f"{target}_of_{source}",
+        )
+        for source in SOURCES
     )
     return f"coalesce(\n        {found},\n        toString({own})\n    )"
 

@@ -66,7 +66,7 @@ def savings_sql(query: CostQuery, database: str, stretches: Sequence[PriceStretc
     names = [f"`{name}`" for name in frame.groups]
     groups = [f"    {expression} AS `{name}`," for name, expression in frame.groups.items()]
     # One level of SELECT for each step: aliases that stand for aliases, in one, take the engine seconds to resolve.
-    sql = "\n".join(["SELECT", *groups, _METERED_SQL, frame.source, frame.conditions + _METERED])
+    sql = frame.known + "\n".join(["SELECT", *groups, _METERED_SQL, frame.source, frame.conditions + _METERED])
     sql = f"SELECT *,\n    {_RATES_SQL} AS rates\nFROM (\n{sql}\n)"
     kept = "".join(f"    {name},\n" for name in (*names, "did_cost", "unpriced AS unpriceable"))
     sql = f"WITH\n{formula.steps}\nSELECT\n{kept}    {formula.cost} AS would_cost\nFROM (\n{sql}\n)"

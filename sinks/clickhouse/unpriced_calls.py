@@ -67,7 +67,7 @@ WITH
 SELECT {columns},
     {_REASON} AS reason
 FROM (
-SELECT {columns}, ifNull({WANTS_PRICE}, false) AS wants_price,
+{frame.known}SELECT {columns}, ifNull({WANTS_PRICE}, false) AS wants_price,
     {usage_tuple("call")} AS usage
 {frame.source}
 {conditions}

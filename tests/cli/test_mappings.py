@@ -11,7 +11,7 @@ from ledger_log import rows, run_command
 
 from tokentrail.processors.mappings import SOURCES, TARGETS, MappingEntry, attribute, holding
 from tokentrail.settings import Settings
-from tokentrail.sinks.clickhouse.mapping_sql import known_mappings, mapped, mapped_on_day, mapping_joins
+from tokentrail.sinks.clickhouse.mapping_sql import known_mappings, mapped_on_day
 from tokentrail.sinks.clickhouse.mapping_table import read_recorded_mappings, record_mappings
 
 
@@ -66,9 +66,10 @@ def test_the_engine_applies_mappings_as_the_rules_say(settings: Settings) -> Non
     recorded = read_recorded_mappings(settings)
     fields = [f"call.{source}" if source != "team" else "call.attributes['team']" for source in SOURCES]
     day = "addDays(toDate(call.time), call.shift)"
-    told = ", ".join(mapped(t, {"team": fields[3], "department": fields[-1]}.get(t, "''"), day) for t in TARGETS)
+    own = {"team": fields[3], "department": fields[-1], "cost_centre": "''"}
+    told = ", ".join(mapped_on_day(target, own[target], day=day, team=fields[3]) for target in TARGETS)
     calls = "(SELECT *, arrayJoin(range(-5, 8)) AS shift FROM calls)"
-    sql = f"SELECT call.shift, {', '.join(fields)}, {told} FROM {calls} AS call {mapping_joins(fields[3])}"  # noqa: S608 - names of ours
+    sql = f"{known_mappings(*TARGETS)} SELECT call.shift, {', '.join(fields)}, {told} FROM {calls} AS call"  # noqa: S608 - names of ours
     answers = rows(settings, sql)
     held = {shift: holding(recorded, AT.date() + timedelta(days=shift)) for shift in range(-5, 8)}
     for shift, *row in answers:
