@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from clickhouse_connect.driver.client import Client
 from ledger_log import block_of
 from own_prices import NEW, OLD
 from varied_calls import varied
@@ -67,4 +68,26 @@ def test_a_rollup_gives_the_answer_of_the_calls(settings: Settings) -> None:
         settings, find_query("unpriced_models"), {"until": f"{today + timedelta(days=2):%F}"}, today
     ).records()
     assert [(told["model"], told["unpriced_calls"], told["input_tokens"], told["output_tokens"])] == raw
+    _assert_periods_have_each_call_once(settings, client)
     client.close()
+
+
+def _assert_periods_have_each_call_once(settings: Settings, client: Client) -> None:
+    """Periods that cut minutes, hours and days at both ends, or lie within one."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    spans = [
+        (now - timedelta(minutes=minutes), now - timedelta(minutes=minutes // 40)) for minutes in range(3, 4700, 311)
+    ]
+    for since, until in [*spans, (now - timedelta(hours=50), now - timedelta(hours=2))]:
+        for name, unit in (("statistics", "Minute"), ("spend_by_user", "Hour")):
+            (raw,) = client.query(
+                f"SELECT count(), countIf(status != 'SUCCESS'), sum(ifNull(input_tokens, 0)), sum(cost_usd) "  # noqa: S608  # names of ours
+                f"FROM calls_corrected WHERE toStartOf{unit}(time) >= toStartOf{unit}({{since:DateTime('UTC')}}) "
+                f"AND toStartOf{unit}(time) < {{until:DateTime('UTC')}}",
+                {"since": since, "until": until},
+                settings={"database": settings.clickhouse_database},
+            ).result_rows
+            values = {"since": since.isoformat(), "until": until.isoformat()}
+            told = run_query(settings, find_query(name), values, now).records()
+            sums = [sum(one[column] for one in told) for column in ("calls", "failures", "input_tokens")]
+            assert (*sums, sum(one["cost_usd"] or 0 for one in told)) == (*raw[:3], raw[3] or 0), (name, since, until)

@@ -1,6 +1,6 @@
 -- title: Activity
 -- answers: Calls, users, keys, tokens, cost, failures and refused keys of a period, in one row.
--- reads: usage_hour, calls_hour
+-- reads: usage_day, usage_hour, calls_day, calls_hour
 -- param since DateTime = 24h: from this moment on, full hours
 -- param until DateTime = now: before this moment, full hours
 WITH (
@@ -8,17 +8,15 @@ WITH (
     FROM
     (
         SELECT call.user_id AS user_id, call.api_key_id AS api_key_id
-        FROM calls_hour AS call
-        WHERE ${within_hours}
+        FROM ${persons_of_hours} AS call
         GROUP BY user_id, api_key_id
     ) AS pair
 ) AS different
 SELECT
-    ${spend},
+    ${spend_of_sums},
     different.1 AS users,
     different.2 AS api_keys,
-    sumIf(call.calls, call.status = 'AUTH_FAILED') AS auth_failures,
+    sum(call.auth_failures) AS auth_failures,
     if(calls = 0, NULL, failures / calls) AS failure_ratio,
     ${latency}
-FROM usage_hour AS call
-WHERE ${within_hours}
+FROM ${activity_of_hours} AS call

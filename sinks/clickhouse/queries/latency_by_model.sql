@@ -1,6 +1,6 @@
 -- title: Latency by model
 -- answers: Average, p50, p95 and p99 of latency and of the time to the first token, for each model.
--- reads: usage_hour
+-- reads: usage_day, usage_hour
 -- param since DateTime = 24h: from this moment on, full hours
 -- param until DateTime = now: before this moment, full hours
 SELECT
@@ -9,7 +9,6 @@ SELECT
     sum(call.calls) AS calls,
     ${latency},
     ${first_token}
-FROM usage_hour AS call
-WHERE ${within_hours}
+FROM ${latencies_of_hours} AS call
 GROUP BY provider, model
 ORDER BY calls DESC, provider, model

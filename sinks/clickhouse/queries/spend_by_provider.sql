@@ -1,14 +1,13 @@
 -- title: Spend by provider
 -- answers: What each provider has cost, with its calls, failures and tokens; the dearest first.
--- reads: usage_hour
+-- reads: usage_day, usage_hour
 -- param since DateTime = 24h: from this moment on, full hours
 -- param until DateTime = now: before this moment, full hours
 -- param limit UInt32 = 100: how many rows
 SELECT
     call.provider AS provider,
-    ${spend}
-FROM usage_hour AS call
-WHERE ${within_hours}
+    ${spend_of_sums}
+FROM ${models_of_hours} AS call
 GROUP BY provider
 ORDER BY cost_usd DESC NULLS LAST, calls DESC, provider
 LIMIT {limit:UInt32}

@@ -1,14 +1,13 @@
 -- title: Spend by service
 -- answers: What each service has cost, with its calls, failures and tokens; the dearest first.
--- reads: usage_hour
+-- reads: usage_day, usage_hour
 -- param since DateTime = 24h: from this moment on, full hours
 -- param until DateTime = now: before this moment, full hours
 -- param limit UInt32 = 100: how many rows
 SELECT
     call.service AS service,
     ${spend}
-FROM usage_hour AS call
-WHERE ${within_hours}
+FROM ${services_of_hours} AS call
 GROUP BY service
 ORDER BY cost_usd DESC NULLS LAST, calls DESC, service
 LIMIT {limit:UInt32}

@@ -1,11 +1,10 @@
 -- title: Statistics of a period
 -- answers: Calls, failures, tokens, cost and latency of the last minutes, in one row.
--- reads: calls_minute
+-- reads: usage_day, usage_hour, calls_minute
 -- param since DateTime = 60m: from this moment on, full minutes
 -- param until DateTime = now: before this moment, full minutes
 SELECT
-    ${spend},
+    ${spend_of_sums},
     if(calls = 0, NULL, failures / calls) AS failure_ratio,
     ${latency}
-FROM calls_minute AS call
-WHERE ${within_minutes}
+FROM ${models_of_minutes} AS call

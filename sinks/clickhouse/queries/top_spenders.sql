@@ -1,36 +1,16 @@
 -- title: Top spenders
 -- answers: The users who cost most, with department and share of the whole.
--- reads: calls_hour
+-- reads: calls_day, calls_hour
 -- param since DateTime = 24h: from this moment on, full hours
 -- param until DateTime = now: before this moment, full hours
 -- param limit UInt32 = 10: how many rows
 SELECT
-    part.user AS user,
-    arrayStringConcat(arraySort(groupUniqArray(part.department)), ', ') AS departments,
-    sum(part.its_calls) AS calls,
-    sum(part.its_failures) AS failures,
-    sum(part.its_input) AS input_tokens,
-    sum(part.its_output) AS output_tokens,
-    if(sum(part.its_priced) = 0, NULL, sum(part.its_usd)) AS cost_usd,
-    sum(part.its_unpriced) AS unpriced_calls,
+    call.user_id AS user,
+    arrayStringConcat(arraySort(groupUniqArray(call.department)), ', ') AS departments,
+    ${spend_of_sums},
     sum(cost_usd) OVER () AS all_usd,
     if(all_usd = 0, 0, toFloat64(ifNull(cost_usd, 0)) / toFloat64(all_usd)) AS share
-FROM
-(
-    SELECT
-        call.user_id AS user,
-        call.department AS department,
-        sum(call.calls) AS its_calls,
-        sumIf(call.calls, call.status != 'SUCCESS') AS its_failures,
-        sum(call.input_tokens) AS its_input,
-        sum(call.output_tokens) AS its_output,
-        sum(call.priced_calls) AS its_priced,
-        sum(call.cost_usd) AS its_usd,
-        sum(call.unpriced_calls) AS its_unpriced
-    FROM calls_hour AS call
-    WHERE ${within_hours}
-    GROUP BY user, department
-) AS part
+FROM ${spenders_of_hours} AS call
 GROUP BY user
 ORDER BY cost_usd DESC NULLS LAST, calls DESC, user
 LIMIT {limit:UInt32}
