@@ -6,7 +6,6 @@ Blocking.
 
 import uuid
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final
 
 from clickhouse_connect.driver.client import Client
@@ -42,15 +41,22 @@ class Cleaning:
         self._ids = "(" + ", ".join(f"'{uuid.UUID(erasure_id).hex}'" for erasure_id in erasure_ids) + ")"
         self._kept = kept_attributes
 
-    def hide(self) -> None:
-        """Replace the values; from here on no query reads the old ones. Small parts beside the rows, no rewriting."""
+    def hide(self) -> bool:
+        """Replace the values; from here on no query reads the old ones. Small parts beside the rows, no rewriting.
+
+        False where the engine did not do so for some table: its old values are read until `rewrite` is through.
+        """
+        hidden = True
         for table, assignments, condition in self._changes():
             # Without lightweight updates (before ClickHouse 25.7) the mutation that follows is the first to do it.
-            with suppress(DatabaseError):
+            try:
                 self._client.command(
                     f"UPDATE {self._database}.{table} SET {assignments} WHERE {condition}",  # noqa: S608  # names of ours
                     settings=_LIGHTWEIGHT,
                 )
+            except DatabaseError:
+                hidden = False
+        return hidden
 
     def rewrite(self) -> None:
         """Write the rows anew; the engine lets the old parts go within a minute or two."""

@@ -91,12 +91,14 @@ class Eraser:
             # Before calls: which of the alerts are a user's, its sessions tell.
             traces.note_alerts()
             traces.note_calls(pending.key_ids)
-            cleaning.hide()
+            hidden = cleaning.hide()
             rekeyed = cleaning.forget_user_in_keys()
         if traces.note_unsealed(kept):
-            cleaning.hide()
+            hidden = cleaning.hide()
         hidden_at = self._now()
         cleaning.rewrite()
+        if not hidden:
+            hidden_at = self._now()
         left = {table: rows for table, rows in traces.count(pending.key_ids).items() if rows and table != "calls"}
         if left:
             raise ErasureError(f"Rows that name the subject came while it was erased ({left}): erase it once more.")

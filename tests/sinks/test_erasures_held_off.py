@@ -14,6 +14,7 @@ from tokentrail.settings import Settings
 from tokentrail.sinks.clickhouse import ledger_tables, repricing
 from tokentrail.sinks.clickhouse.cost_query import CostQuery
 from tokentrail.sinks.clickhouse.ledger_tables import LedgerTables
+from tokentrail.sinks.clickhouse.retention import FOREVER
 from tokentrail.sinks.erasure.subject_keys import SubjectKeys, hold_off_erasures
 
 
@@ -37,7 +38,7 @@ def test_rollups_are_mended_while_erasures_are_held_off(tmp_path: Path, monkeypa
             held.append(_is_held_off(tmp_path))
 
     monkeypatch.setattr(ledger_tables, "RollupRepair", Repair)
-    monkeypatch.setattr(ledger_tables, "kept_since", lambda *_: ledger_tables.FOREVER)
+    monkeypatch.setattr(ledger_tables, "kept_since", lambda *_: FOREVER)
     monkeypatch.setattr(LedgerTables, "_connected", lambda _: None)
     monkeypatch.setattr(LedgerTables, "_settle", lambda *_: None)
     LedgerTables(Settings(subject_keys=tmp_path), "test").recover(())
