@@ -44,7 +44,14 @@ from tokentrail.sinks.clickhouse.storage import read_storage
 RESULTS: Final = Path(__file__).parent / "results" / "ledger.json"
 AIM_MS: Final = 100
 AIM_RAW_MS: Final = 2_000
-RAW_QUESTIONS: Final = (("department", "model"), ("user",), ("hour",), ("session_id",))
+RAW_QUESTIONS: Final = (
+    (("department", "model"), False),
+    (("user",), False),
+    (("hour",), False),
+    (("session_id",), False),
+    (("department",), True),
+)
+"""By what, and whether the mappings of the day say so."""
 ROLLUPS: Final = frozenset(rollup.table for rollup in rollups.ROLLUPS)
 LIMITS: Final = json.dumps({f"department-{number}": 1_000_000 for number in range(ledger_calls.DEPARTMENTS)})
 
@@ -102,11 +109,12 @@ def measure_answers(settings: Settings, asks: int) -> dict[str, dict[str, Any]]:
             times = _time(client, query.sql, bound, asks)
             found[f"{name}{title}"] = {"reads": list(query.reads), "aim_ms": aim_ms(query), **times}
     day = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=3)
-    for by in RAW_QUESTIONS:
-        cost = CostQuery(by=by, since=day, until=day + timedelta(days=1))
+    for by, mapped in RAW_QUESTIONS:
+        cost = CostQuery(by=by, since=day, until=day + timedelta(days=1), mapped=mapped)
         sql, parameters = cost.to_sql(settings.clickhouse_database)
         times = _time(client, sql, parameters, asks)
-        found[f"cost of a day by {', '.join(by)}"] = {"reads": ["calls_corrected"], "aim_ms": AIM_RAW_MS, **times}
+        title = f"cost of a day by {', '.join(by)}{' as mapped' if mapped else ''}"
+        found[title] = {"reads": ["calls_corrected"], "aim_ms": AIM_RAW_MS, **times}
     client.close()
     return found
 
