@@ -111,7 +111,8 @@ class ChainFollower(msgspec.Struct):
             link = read_link(rows.payloads[at])
             if link is not None:
                 self._follow(offset, link, rows.payload_sha256[at].hex(), found)
-                self._pair(offset, link, _believable(occurred_ms[at], rows.appended_ms[at]))
+                # What a spool kept is told late: its end is behind it, and is waited for from here on.
+                self._pair(offset, link, max(self.event_clock_ms, _believable(occurred_ms[at], rows.appended_ms[at])))
             self.event_clock_ms = max(self.event_clock_ms, _believable(occurred_ms[at], rows.appended_ms[at]))
             self._give_up(offset, found)
         if rows.offsets:
@@ -157,12 +158,12 @@ class ChainFollower(msgspec.Struct):
             del self.events[next(iter(self.events))]
         return False
 
-    def _pair(self, offset: int, link: Link, occurred_ms: int) -> None:
+    def _pair(self, offset: int, link: Link, began_ms: int) -> None:
         if link.type == COMPLETED:
             self.open_calls.pop(link.call_id, None)
         elif link.type == STARTED and len(self.open_calls) < MAX_OPEN_CALLS:
             self.open_calls[link.call_id] = _OpenCall(
-                link.producer_id, link.producer_seq, offset, link.event_id, occurred_ms
+                link.producer_id, link.producer_seq, offset, link.event_id, began_ms
             )
 
     def _give_up(self, offset: int, found: list[Finding]) -> None:

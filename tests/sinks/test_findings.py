@@ -23,6 +23,7 @@ class Log:
     def __init__(self) -> None:
         self.rows: list[dict[str, object]] = []
         self.second = 0
+        self.late_s = 0
         self._chains: dict[str, tuple[int, str]] = {}
 
     def call(self, number: int, *, ended: bool = True, skip: int = 0, prev_hash: str | None = None) -> bytes:
@@ -34,7 +35,7 @@ class Log:
             "producer_id": "p",
             "producer_seq": seq,
             "prev_hash": prev_hash or previous,
-            "occurred_at": START + timedelta(seconds=self.second),
+            "occurred_at": START + timedelta(seconds=self.second - self.late_s),
             "call_id": f"call-{number}",
         }
         event = CallCompleted(**values, status="SUCCESS") if ended else CallStarted(**values)  # type: ignore[arg-type] # as listed
@@ -49,7 +50,7 @@ class Log:
             {
                 "kafka_offset": len(self.rows),
                 "appended_at": moment,
-                "occurred_at": moment,
+                "occurred_at": moment - timedelta(seconds=self.late_s),
                 "rate_id": 0,
                 "payload": payload,
                 "payload_sha256": sha256(payload).digest(),
@@ -116,6 +117,22 @@ def test_a_sound_log_gives_none() -> None:
         log.call(number)
         log.second += 100
     assert log.findings() == []
+
+
+def test_calls_that_were_spooled_for_long_are_lost_only_if_no_end_comes_behind_them() -> None:
+    log = Log()
+    log.call(1, ended=False)
+    log.call(1)
+    log.late_s = 10 * LOST_AFTER_S
+    for number in (2, 3):
+        log.call(number, ended=False)
+        log.second += 1
+        log.call(number)
+    log.call(4, ended=False)
+    log.late_s = 0
+    log.second += LOST_AFTER_S + 1
+    log.call(5)
+    assert [(one.kind, one.call_id) for one in log.findings()] == [(Kind.LOST_CALL, "call-4")]
 
 
 def test_a_state_of_another_version_is_no_state() -> None:
