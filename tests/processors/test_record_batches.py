@@ -1,4 +1,10 @@
-from tokentrail.processors.record_batches import Continuity, OrderedAcks
+from types import SimpleNamespace
+
+import pytest
+from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
+
+from tokentrail.processors.record_batches import Continuity, OrderedAcks, _BatchingThread
 from tokentrail.processors.slicing import RecordBatch
 
 
@@ -41,3 +47,15 @@ def test_a_partition_whose_beginning_kafka_no_longer_has_is_read_from_where_it_b
     continuity = Continuity(0)
     assert continuity.admit(_batch(500, 10)) == 0
     assert continuity.admit(_batch(500, 10)) is None
+
+
+def test_a_changelog_that_is_only_written_is_not_told_to_be_stuck(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[str] = []
+    monkeypatch.setattr(
+        driver.AIOKafkaConsumerThread, "verify_event_path", lambda _thread, _now, tp: looked_at.append(tp.topic)
+    )
+    thread = _BatchingThread.__new__(_BatchingThread)
+    monkeypatch.setattr(thread, "app", SimpleNamespace(batched_topics=frozenset({"llm.slices"})), raising=False)
+    for topic in ("llm.slices", "llm.watch-state"):
+        thread.verify_event_path(400.0, TP(topic, 0))
+    assert looked_at == ["llm.slices"]
