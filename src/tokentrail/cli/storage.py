@@ -1,6 +1,7 @@
 """`tokentrail storage`: what the ledger takes on disk."""
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 from tokentrail.cli.output import JsonFlag, out, print_json, print_table
 
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
 
 _NUMBERS = ("rows", "on disk", "uncompressed", "bytes/call")
 _STEP = 1024
+_TERM: Final = re.compile(r"toIntervalDay\((\d+)\)+(?: TO VOLUME '([^']*)')?")
 
 
 def storage(as_json: JsonFlag = False) -> None:
@@ -36,7 +38,15 @@ def _cells(one: "TableStorage") -> list[str]:
     by_call = "" if one.bytes_per_call is None else f"{one.bytes_per_call:,.1f}"
     months = [one.oldest_month or "-", one.newest_month or "-"]
     sizes = [_size(one.bytes_on_disk), _size(one.uncompressed_bytes)]
-    return [one.table, f"{one.rows:,}", *sizes, by_call, *months, one.ttl or "forever"]
+    return [one.table, f"{one.rows:,}", *sizes, by_call, *months, _kept(one.ttl)]
+
+
+def _kept(ttl: str) -> str:
+    terms = [
+        f"to {volume} {days} days after its month" if volume else f"{days} days after its month"
+        for days, volume in _TERM.findall(ttl)
+    ]
+    return ", ".join(terms) or ttl or "forever"
 
 
 def _total(tables: "list[TableStorage]") -> list[str]:
