@@ -15,6 +15,7 @@ from tokentrail.producers.transport import wrap_transport
 if TYPE_CHECKING:
     import httpx2
 
+_LIBRARIES: Final = ("httpx2", "httpx")
 _TIMEOUT_S: Final = {"connect": 10.0, "read": 120.0, "write": 30.0, "pool": 10.0}
 _LIMITS: Final = {"max_connections": 1000, "max_keepalive_connections": 100}
 """As the openai SDK's own client has them."""
@@ -29,7 +30,7 @@ def httpx_client(**options: Any) -> httpx2.Client:
     event of its own (give the SDK `max_retries=0`). Recording never raises into a call and never waits for the broker.
 
     Raises:
-        SettingsError: neither httpx2 nor httpx is installed, or retries are wanted and tenacity is not.
+        SettingsError: neither httpx2 nor httpx is installed, `library` is neither, or retries are wanted and tenacity is not.
     """
     return cast("httpx2.Client", _recording_client("Client", options))
 
@@ -62,6 +63,8 @@ def _recording_client(kind: str, options: dict[str, Any]) -> Any:
 
 
 def _load(library: str) -> Any:
+    if library not in _LIBRARIES:
+        raise SettingsError(f"library is {library!r}; it can be {' or '.join(_LIBRARIES)}.")
     try:
         return importlib.import_module(library)
     except ModuleNotFoundError as error:

@@ -11,6 +11,7 @@ import openai
 import pytest
 
 import tokentrail
+from tokentrail.errors import SettingsError
 from tokentrail.producers.recorder import Recorder
 from tokentrail.schemas.events import Status, UsageSource
 
@@ -323,6 +324,11 @@ def test_provider_can_be_named(provider_url: str, trail: Any, library: str) -> N
 
     assert {call.provider for call in trail.completed} == {"holysheep"}
     assert {call.status for call in trail.completed} == {Status.SUCCESS}
+
+
+def test_another_library_is_refused_and_nobody_told_to_install_what_was_misspelt() -> None:
+    with pytest.raises(SettingsError, match="library is 'reqests'; it can be httpx2 or httpx"):
+        tokentrail.httpx_client(library="reqests")
 
 
 def test_answers_that_never_touched_the_wire_are_recorded(trail: Any, library: str) -> None:
