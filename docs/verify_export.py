@@ -121,6 +121,8 @@ def main(path, key):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3:  # noqa: PLR2004 - the script, the file, the key
+        sys.exit("python verify_export.py FILE ed25519:PUBLIC_KEY")
     found, count = main(sys.argv[1], sys.argv[2])
     print("\n".join(found) or f"{count} records, and nothing is wrong.")
     sys.exit(1 if found else 0)

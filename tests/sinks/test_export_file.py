@@ -63,6 +63,11 @@ def test_a_file_is_sound_for_both_verifiers(tmp_path: Path, first: int) -> None:
     assert f"no key was given; the key {KEY.public.key_id}" in unnamed.notes[0].line
 
 
+def test_the_script_without_a_key_says_how_to_call_it() -> None:
+    called = subprocess.run([sys.executable, str(SCRIPT), "x.zip"], capture_output=True, text=True, check=False)
+    assert (called.returncode, called.stderr) == (1, "python verify_export.py FILE ed25519:PUBLIC_KEY\n")
+
+
 def test_a_file_of_another_key_is_told(tmp_path: Path) -> None:
     path = write(tmp_path / "export.zip", key=OTHER_KEY)
     assert not verify_export(path, [KEY.public]).sound
