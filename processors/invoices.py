@@ -90,9 +90,8 @@ class _RowReader:
         named = {columns.date, columns.model, columns.currency, *(one for names in wanted.values() for one in names)}
         absent = sorted(one for one in named if one and one not in present)
         if absent and (not lenient or columns.date in absent):
-            raise InvoiceError(
-                f"The invoice {path} has no column {', '.join(absent)}; it has {', '.join(sorted(present)) or 'none'}."
-            )
+            there = ", ".join(sorted(present)) or "none"
+            raise InvoiceError(f"The invoice {path} has no column {', '.join(absent)}; it has {there}.")
         # Exports gain and lose columns over the years: what is not there is not said.
         self._counted = {
             name: kept for name, names in wanted.items() if (kept := [one for one in names if one in present])

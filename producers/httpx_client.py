@@ -30,7 +30,8 @@ def httpx_client(**options: Any) -> httpx2.Client:
     event of its own (give the SDK `max_retries=0`). Recording never raises into a call and never waits for the broker.
 
     Raises:
-        SettingsError: neither httpx2 nor httpx is installed, `library` is neither, or retries are wanted and tenacity is not.
+        SettingsError: neither httpx2 nor httpx is installed, `library` is neither, or retries are wanted and
+            tenacity is not.
     """
     return cast("httpx2.Client", _recording_client("Client", options))
 
