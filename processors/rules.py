@@ -11,8 +11,9 @@ import msgspec
 
 from tokentrail.errors import RuleError
 from tokentrail.processors.rule_checks import check_rule
-from tokentrail.processors.rule_mistakes import Mistake, explain_invalid
+from tokentrail.processors.rule_mistakes import Mistake
 from tokentrail.processors.rule_places import find_line
+from tokentrail.processors.rule_reading import read_table
 from tokentrail.processors.silences import understand_maintenance
 from tokentrail.processors.views import SEPARATOR
 from tokentrail.schemas.rules import Maintenance, Rule, RuleFile
@@ -150,10 +151,10 @@ class _Reading:
         found: list[_Table] = []
         names: set[str] = set()
         for number, table in enumerate(content):
-            try:
-                item = msgspec.convert(table, kind)
-            except msgspec.ValidationError as error:
-                self._tell(array, number, *explain_invalid(error, table, kind))
+            item, mistakes = read_table(table, kind)
+            for mistake in mistakes:
+                self._tell(array, number, *mistake)
+            if item is None:
                 continue
             if item.name in names:
                 self._tell(array, number, "name", f"this name stands there twice; give each {array} a name of its own")

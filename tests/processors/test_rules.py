@@ -115,6 +115,35 @@ def test_all_mistakes_are_found_at_once_in_the_order_of_their_lines() -> None:
     ]
 
 
+def test_all_mistakes_of_one_rule_are_found_at_once() -> None:
+    text = """
+[[rule]]
+name = "odd"
+metric = "tokns"
+by = ["departmnt"]
+window_s = 7
+sumary = "x"
+condition = { type = "threshold", abve = 3, baseline = "high" }
+
+[[rule]]
+name = "empty"
+condition = { above = 3 }
+"""
+    _, mistakes = check_rules(text, "x.toml")
+    assert [(mistake.line, mistake.field, mistake.message.partition(";")[0]) for mistake in mistakes] == [
+        (2, "", "the field `severity` is missing"),
+        (4, "metric", "'tokns' is not known"),
+        (5, "by", "'departmnt' is not known"),
+        (6, "window_s", "expected `int` that's a multiple of 5"),
+        (7, "sumary", "there is no such field"),
+        (8, "condition.abve", "there is no such field"),
+        (8, "condition.baseline", "expected `float | null`, got `str`"),
+        *((10, "", f"the field `{name}` is missing") for name in ("metric", "by", "window_s", "severity")),
+        (12, "condition", mistakes[-1].message),
+    ]
+    assert mistakes[-1].message.startswith("the field `type` is missing: one of threshold")
+
+
 def test_the_second_rule_of_a_name_is_refused() -> None:
     line, field, message = _only_mistake(RULE + RULE)
     assert (line, field) == (11, "name")
