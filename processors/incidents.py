@@ -28,6 +28,8 @@ class Incident(msgspec.Struct, kw_only=True):
     """Event time of the first change."""
     changed_at: datetime
     """Event time of the newest change."""
+    began_with: str = ""
+    """The summary of the first change; later ones tell how it went on."""
     alerts: dict[str, Alert] = {}
     """The newest change of each alert, in the order in which they joined."""
     ties: set[_Tie] = set()
@@ -67,6 +69,7 @@ class IncidentBook:
                 incident_id=known or identify_incident(alert.alert_id),
                 opened_at=alert.occurred_at,
                 changed_at=alert.occurred_at,
+                began_with=alert.summary,
             )
             self._open[incident.incident_id] = incident
         self._add(incident, alert)

@@ -31,6 +31,12 @@ def test_alerts_that_share_a_call_are_one_incident_named_after_the_first() -> No
     assert (incident.opened_at, incident.changed_at) == (first.occurred_at, second.occurred_at)
 
 
+def test_an_incident_goes_on_saying_what_it_began_with() -> None:
+    first = make_alert("a", summary="4 calls at once")
+    (incident,) = group_incidents([first, msgspec.structs.replace(resolved(first), summary="0 calls")])
+    assert (incident.open, incident.began_with) == (False, "4 calls at once")
+
+
 def test_alerts_of_one_rule_group_on_one_value_are_one_incident() -> None:
     user = make_alert("a", group="spend", dimension="user_id", entity="nora")
     assert grouped(user, later("b", 9, group="spend", dimension="user_id", entity="nora")) == [["a", "b"]]

@@ -42,7 +42,7 @@ def _as_row(incident: "Incident", controls: "ControlBook") -> tuple[object, ...]
         incident.severity.value,
         len(alerts),
         ", ".join(sorted({alert.rule for alert in alerts})),
-        readable(alerts[0].summary),
+        readable(incident.began_with),
         ", ".join(_acknowledged_by(incident, controls)),
     )
 
@@ -54,6 +54,7 @@ def _as_document(incident: "Incident", controls: "ControlBook") -> dict[str, Any
         "incident_id": incident.incident_id,
         "state": _state(incident),
         "severity": incident.severity.value,
+        "began_with": incident.began_with,
         **msgspec.to_builtins({"opened_at": incident.opened_at, "changed_at": incident.changed_at}),
         "acknowledged_by": _acknowledged_by(incident, controls),
         "alerts": [msgspec.to_builtins(alert) for alert in incident.alerts.values()],
