@@ -101,7 +101,7 @@ def main(path, key):
         body = archive.read("manifest.json")
         manifest = json.loads(body)
         if not is_signed(raw_key, archive.read("manifest.sig").decode(), b"tokentrail export v1\n" + body):
-            wrong.append("manifest.json: not signed with this key")
+            return ["manifest.json: not signed with this key, so nothing else was checked"], 0
         names = set(archive.namelist()) - {"manifest.json", "manifest.sig"}
         held = {name: sha256(archive.read(name)).hexdigest() for name in names}
         differing = {name for name, _ in held.items() ^ manifest["members"].items()}

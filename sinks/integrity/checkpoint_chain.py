@@ -1,5 +1,6 @@
 """Checks checkpoints against their keys, against each other, and copies of them against each other. Pure."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final
@@ -56,6 +57,7 @@ def _check_signatures(
     name: str, copy: Sequence[SignedCheckpoint], keys: Sequence[PublicKey], topic: str, found: list[Found]
 ) -> dict[int, CheckedCheckpoint]:
     known = {key.key_id: key for key in keys}
+    untrusted: defaultdict[str, list[int]] = defaultdict(list)
     checked: dict[int, CheckedCheckpoint] = {}
 
     def tell(what: What, detail: str) -> None:
@@ -69,7 +71,7 @@ def _check_signatures(
         label = f"checkpoint {content.number}"
         key = known.get(content.key_id)
         if key is None:
-            tell(What.SIGNED_ANEW, f"{label} is signed with key {content.key_id}, which is not trusted")
+            untrusted[content.key_id].append(content.number)
         elif not key.verifies(signed.signature, signed.signed):
             tell(What.EDITED, f"{label} does not fit its signature by key {content.key_id}")
         elif content.topic != topic:
@@ -80,7 +82,15 @@ def _check_signatures(
             tell(What.SIGNED_ANEW, f"{label} stands there twice, with different content, both signed")
         elif name == TABLE:
             tell(What.ADDED, f"{label} stands there twice")
+    found += [_tell_untrusted(name, *one) for one in untrusted.items()]
     return checked
+
+
+def _tell_untrusted(name: str, key_id: str, numbers: Sequence[int]) -> Found:
+    several = f"{len(numbers)} checkpoints from {min(numbers)} to {max(numbers)} are"
+    which = several if len(numbers) > 1 else f"checkpoint {numbers[0]} is"
+    detail = f"{which} signed with key {key_id}, which is not trusted"
+    return Found(what=What.SIGNED_ANEW, where=name, detail=detail)
 
 
 def _compare(by_copy: Mapping[str, dict[int, CheckedCheckpoint]], found: list[Found]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import subprocess
 import sys
 import zipfile
@@ -71,7 +72,13 @@ def test_the_script_without_a_key_says_how_to_call_it() -> None:
 def test_a_file_of_another_key_is_told(tmp_path: Path) -> None:
     path = write(tmp_path / "export.zip", key=OTHER_KEY)
     assert not verify_export(path, [KEY.public]).sound
-    assert "manifest.json" in run_script(path)[1]
+    assert run_script(path) == (1, "manifest.json: not signed with this key, so nothing else was checked\n")
+
+
+def test_checkpoints_of_a_key_that_is_not_trusted_are_told_in_one_line(tmp_path: Path) -> None:
+    verdict = verify_export(write(tmp_path / "export.zip"), [OTHER_KEY.public])
+    (told,) = [finding.line for finding in verdict.findings if finding.where == "checkpoints.jsonl"]
+    assert re.search(r"\d checkpoints from 1 to \d are signed with key .*, which is not trusted", told)
 
 
 @pytest.mark.parametrize(
