@@ -54,6 +54,13 @@ class Tallying:
         self.wants_links = any(LINKS in extras for extras in plan.extras)
         self.meter = cost if plan.priced else None
 
+    def numbers_of(self, earlier: "Tallying") -> Sequence[int | None]:
+        """Return the number here of each view of another tallying, None where there is none."""
+        if earlier is self:  # as in nearly every second: views are slow to look up
+            return range(len(self.views))
+        numbers = {view: number for number, view in enumerate(self.views)}
+        return [numbers.get(view) for view in earlier.views]
+
 
 class OpenSecond:
     """What is known of a second that is still open; `tallying` is what it was opened with."""
@@ -99,10 +106,9 @@ class OpenSecond:
         own += map(tally_skew, self.skewed)
         rows += own
         values = _Values(self.calls, len(self.skewed))
-        numbers = {view: number for number, view in enumerate(now.views)}
-        for index, view in enumerate(self._tallying.views):
-            number = numbers.get(view)
-            if number is None or self._tallying.idle[index]:
+        idle = self._tallying.idle
+        for index, number in enumerate(now.numbers_of(self._tallying)):
+            if number is None or idle[index]:
                 continue
             extras = now.extras[number]
             shared = None if now.filtered[number] or LINKS in extras else [values.column(name) for name in extras]
@@ -121,7 +127,12 @@ class OpenSecond:
 
     def _group(self, index: int, extras: Sequence[str]) -> _Members:
         key_of = self._tallying.keys[index]
-        members = group_rows(list(map(key_of, self.calls)))
+        calls = self.calls
+        if len(calls) == 1:  # as in most seconds of little traffic
+            only = key_of(calls[0])
+            members: _Members = {only: 0} if only else {}
+        else:
+            members = group_rows(list(map(key_of, calls)))
         if self._tallying.skewed[index] and self.skewed:
             for number, event in enumerate(self.skewed, len(self.calls)):
                 key = key_of(event)  # type: ignore[arg-type] # the rule check allows only fields that both kinds have
