@@ -41,6 +41,7 @@ def test_mistakes_are_told_in_a_sentence(environ: dict[str, str]) -> None:
         (("--by", "planet"), "choose from"),
         (("--where", "x"), "no filter"),
         (("--since", "x"), "no time"),
+        (("--since", "1h", "--until", "2h"), "is not after"),
         (("--split", "--charged"), "exclude each other"),
     ):
         answer = run_command(environ, "costs", *arguments)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokentrail.cli.moments import none_found, parse_moment
+from tokentrail.cli.moments import none_found, parse_period
 from tokentrail.cli.output import JsonFlag, out, print_json, print_table
 from tokentrail.cli.split_costs import show_split_costs
 
@@ -48,10 +48,11 @@ def costs(  # noqa: PLR0913 - each is an option of its own
 
     if split and charged:
         raise typer.BadParameter("--split and --charged exclude each other: mark-ups are of a call's own department.")
+    begin, end = parse_period(since, until)
     query = CostQuery(
         by=tuple(dict.fromkeys(name.strip() for name in by.split(",") if name.strip())),
-        since=parse_moment(since),
-        until=parse_moment(until) if until else None,
+        since=begin,
+        until=end,
         filters=dict(parse_filter(text) for text in where or ()),
         mapped=mapped,
         markups=read_markups(current_settings()) if charged else None,

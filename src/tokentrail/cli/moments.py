@@ -28,6 +28,19 @@ def parse_moment(text: str, now: datetime | None = None) -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def parse_period(since: str, until: str | None) -> tuple[datetime, datetime | None]:
+    """Return when a period begins and ends, in UTC; None: it goes on.
+
+    Raises:
+        typer.BadParameter: a text is no time, or the period ends before it begins.
+    """
+    now = datetime.now(UTC)
+    begin, end = parse_moment(since, now), parse_moment(until, now) if until else None
+    if end is not None and end <= begin:
+        raise typer.BadParameter(f"--until {until} is not after --since {since}; 24h is further back than 1h.")
+    return begin, end
+
+
 def parse_as_of(text: str | None, now: datetime | None = None) -> datetime:
     """Return the moment as of which something is told; without a text, now.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from tokentrail.cli.costs import parse_filter
-from tokentrail.cli.moments import parse_moment
+from tokentrail.cli.moments import parse_period
 from tokentrail.cli.output import JsonFlag, out, print_json, print_table
 
 
@@ -28,9 +28,10 @@ def missing(  # noqa: PLR0913 - each is an option of its own
     from tokentrail.sinks.clickhouse.cost_query import CostQuery
     from tokentrail.sinks.clickhouse.unpriced_calls import read_unpriced_calls
 
+    begin, end = parse_period(since, until)
     query = CostQuery(
-        since=parse_moment(since),
-        until=parse_moment(until) if until else None,
+        since=begin,
+        until=end,
         filters=dict(parse_filter(text) for text in where or ()),
         mapped=mapped,
     )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tokentrail.cli.moments import parse_moment
+from tokentrail.cli.moments import parse_period
 from tokentrail.cli.output import JsonFlag, out, print_json, print_table
 
 if TYPE_CHECKING:
@@ -34,7 +34,8 @@ def reprice(  # noqa: PLR0913, PLR0917  # the options of a command
     from tokentrail.sinks.clickhouse.repricing import reprice
 
     filters = dict(_filter(text) for text in where or ())
-    query = CostQuery(since=parse_moment(since), until=parse_moment(until) if until else None, filters=filters)
+    begin, end = parse_period(since, until)
+    query = CostQuery(since=begin, until=end, filters=filters)
     settings = current_settings()
     found = reprice(settings, query, open_price_book(settings), reason=reason, dry_run=dry_run)
     total = sum((one.delta_usd for one in found.differences), Decimal(0))

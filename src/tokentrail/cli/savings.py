@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tokentrail.cli.costs import parse_filter
-from tokentrail.cli.moments import none_found, parse_moment
+from tokentrail.cli.moments import none_found, parse_period
 from tokentrail.cli.output import JsonFlag, out, print_json, print_table
 
 if TYPE_CHECKING:
@@ -44,10 +44,11 @@ def savings(  # noqa: PLR0913 - each is an option of its own
     alternatives = [_alternative(text.strip(), tier) for text in to.split(",") if text.strip()]
     if not alternatives:
         raise typer.BadParameter("--to names no provider and model; write for instance openai/gpt-4o-mini.")
+    begin, end = parse_period(since, until)
     query = CostQuery(
         by=tuple(dict.fromkeys(name.strip() for name in by.split(",") if name.strip())),
-        since=parse_moment(since),
-        until=parse_moment(until) if until else None,
+        since=begin,
+        until=end,
         filters=dict(parse_filter(text) for text in where or ()),
         mapped=mapped,
     )
