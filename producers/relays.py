@@ -20,6 +20,8 @@ def read_relays(relays: Mapping[str, str] | None) -> dict[str, str]:
     Raises:
         SettingsError: names the relay whose address has no host.
     """
+    if relays is not None and not isinstance(relays, Mapping):
+        raise SettingsError(f'`relays` is {relays!r}; write it as {{"my-relay": "https://host/v1"}}.')
     found: dict[str, str] = {}
     for name, address in (relays or {}).items():
         parts = urlsplit(address if "://" in address else f"//{address}")
@@ -27,7 +29,7 @@ def read_relays(relays: Mapping[str, str] | None) -> dict[str, str]:
             host, port = parts.hostname, parts.port
         except ValueError:
             host = port = None
-        if not host or not _HOST.fullmatch(host):
+        if not host or not _HOST.fullmatch(host) or host in _DEFAULT_PORTS:  # "http//host" lacks its colon
             raise SettingsError(
                 f"The relay {name!r} has the address {address!r}, which names no host; "
                 f'write it as {{"{name}": "https://host/v1"}}.'

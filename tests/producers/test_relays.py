@@ -20,7 +20,12 @@ def test_an_address_stands_for_its_host_or_its_port(address: str, found: set[str
     assert read_relays({"mine": address}) == dict.fromkeys(found, "mine")
 
 
-@pytest.mark.parametrize("address", ["", "https:///v1", "http://host:port/"])
+@pytest.mark.parametrize("address", ["", "https:///v1", "http://host:port/", "https//host/v1"])
 def test_an_address_without_a_host_is_refused(address: str) -> None:
     with pytest.raises(SettingsError, match="'mine'"):
         read_relays({"mine": address})
+
+
+def test_relays_without_names_are_refused_in_a_sentence() -> None:
+    with pytest.raises(SettingsError, match="write it as"):
+        read_relays("https://host/v1")  # type: ignore[arg-type] # as people write it
