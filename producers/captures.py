@@ -68,6 +68,7 @@ def capture(  # noqa: PLR0913 - keywords only, one a label
 
 def known_relays(relays: Mapping[str, str] | None) -> dict[str, str]:
     """Return the relays of the settings and the given ones, which go before them, as `read_relays` does."""
+    read_relays(relays)  # what is no table cannot be laid over the settings
     return read_relays({**current_settings().relays, **(relays or {})})
 
 
