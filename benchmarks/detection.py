@@ -240,7 +240,7 @@ def keep(name: str, found: dict[str, Any]) -> None:
 def main() -> None:
     """Measure, print and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", choices=("live", "memory", "replay"))
+    parser.add_argument("--only", nargs="+", choices=("live", "memory", "replay"))
     parser.add_argument("--events", type=int, default=600_000, help="events that slice and watch run dry")
     parser.add_argument("--event-rate", type=int, default=100_000, help="events a second of event time")
     parser.add_argument("--users", type=int, default=30_000, help="so many sessions and addresses, too")
@@ -250,7 +250,7 @@ def main() -> None:
     parser.add_argument("--entities", type=int, default=1_000_000, help="entities whose memory is measured")
     parser.add_argument("--replay-calls", type=int, default=DAY_CALLS, help="calls that are replayed")
     given = parser.parse_args()
-    wanted = {given.only} if given.only else {"live", "memory", "replay"}
+    wanted = set(given.only or ("live", "memory", "replay"))
     found: dict[str, Any] = {}
     if "live" in wanted:
         found |= asyncio.run(measure_live(given))
