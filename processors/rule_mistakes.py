@@ -61,9 +61,14 @@ def explain_invalid(error: msgspec.ValidationError, table: Any, kind: type[Rule 
 def _fields_at(path: str, table: Any, kind: type[Rule | Maintenance]) -> list[str]:
     if path != "condition":
         return [field.encode_name for field in msgspec.structs.fields(kind)]
-    tag = table["condition"].get("type")
-    chosen = next(found for found in get_args(Condition) if found.__struct_config__.tag == tag)
-    return ["type", *(field.encode_name for field in msgspec.structs.fields(chosen))]
+    chosen = find_condition(table["condition"])
+    return ["type", *(field.encode_name for field in msgspec.structs.fields(chosen))] if chosen else ["type"]
+
+
+def find_condition(table: Any) -> type[msgspec.Struct] | None:
+    """Return the kind of condition that a table says it is; None if it is no table, or of no known type."""
+    tag = table.get("type") if isinstance(table, dict) else None
+    return next((found for found in get_args(Condition) if found.__struct_config__.tag == tag), None)
 
 
 def _allowed_at(path: str) -> list[str]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from tokentrail.processors.rule_mistakes import explain_invalid
-from tokentrail.schemas.rules import Condition, Maintenance, Rule
+from tokentrail.processors.rule_mistakes import explain_invalid, find_condition
+from tokentrail.schemas.rules import Maintenance, Rule
 
 _Table = TypeVar("_Table", Rule, Maintenance)
 _MISSING: Final = "Object missing required field"
@@ -37,16 +37,11 @@ def _find_mistakes(table: dict[str, Any], kind: type[Rule | Maintenance]) -> Ite
 
 def _split_condition(condition: Any) -> list[Any]:
     """Return a condition's fields, each in a condition of its own; as it is, if it is of no known type."""
-    chosen = _type_of(condition)
+    chosen = find_condition(condition)
     if chosen is None:
         return [condition]
     tag = {"type": condition["type"]}
     return [{**tag, name: value} for name, value in condition.items() if name != "type"]
-
-
-def _type_of(condition: Any) -> type[msgspec.Struct] | None:
-    tag = condition.get("type") if isinstance(condition, dict) else None
-    return next((found for found in get_args(Condition) if found.__struct_config__.tag == tag), None)
 
 
 def _try(part: dict[str, Any], kind: type[Rule | Maintenance]) -> tuple[str, str] | None:
@@ -70,6 +65,6 @@ def _find_missing(path: str, table: dict[str, Any], kind: type[msgspec.Struct]) 
     for name, field in fields.items():
         if field.required and name not in table and not get_close_matches(name, misspelt):
             yield path, f"the field `{name}` is missing"
-    chosen = _type_of(table.get(_CONDITION))
+    chosen = find_condition(table.get(_CONDITION))
     if kind is Rule and chosen is not None:
         yield from _find_missing(_CONDITION, table[_CONDITION], chosen)

@@ -62,9 +62,7 @@ class Sifter:
             hashes = [sha256(payload or b"").hexdigest() for payload in batch.payloads]
             self._chains.add(batch.partition, batch.timestamps_ms, events, hashes)
         self._slice(_leave_out_rejected(batch, events))
-        # Several files may have the same partition, each with offsets of its own.
-        self._last_offsets[batch.partition] = max([self._last_offsets.get(batch.partition, -1), *batch.offsets])
-        self._newest_ms = max([self._newest_ms, *batch.timestamps_ms])
+        self._note_end(batch)
 
     def add_events(self, batch: EventBatch) -> None:
         """Take in a batch of decoded events in the same way."""
@@ -73,9 +71,7 @@ class Sifter:
         if self._chains is not None:
             self._chains.add(batch.partition, batch.timestamps_ms, batch.events, batch.hashes)
         self._slice(batch)
-        # Several files may have the same partition, each with offsets of its own.
-        self._last_offsets[batch.partition] = max([self._last_offsets.get(batch.partition, -1), *batch.offsets])
-        self._newest_ms = max([self._newest_ms, *batch.timestamps_ms])
+        self._note_end(batch)
 
     def finish(self) -> ShareFacts:
         """Hand on what is left, and return what is known."""
@@ -89,6 +85,11 @@ class Sifter:
             {name: dict(counts) for name, counts in self._skewed.items()},
             self._chains.open_since() if self._chains is not None else {},
         )
+
+    def _note_end(self, batch: RecordBatch | EventBatch) -> None:
+        # Several files may have the same partition, each with offsets of its own.
+        self._last_offsets[batch.partition] = max([self._last_offsets.get(batch.partition, -1), *batch.offsets])
+        self._newest_ms = max([self._newest_ms, *batch.timestamps_ms])
 
     def _slice(self, batch: EventBatch) -> None:
         slicer = self._slicers[batch.partition]
